@@ -1,0 +1,63 @@
+# RunnerHub. `make help` lists the verbs; all of them need only Python 3.11 to 3.13 and make.
+
+# The first Python that fits and can make virtual environments; else one that fits; else any,
+# whose unfitness tools/bootstrap.py then explains.
+PYTHON ?= $(shell \
+	for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+	  $$p -c 'import sys, venv, ensurepip; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' \
+	    2>/dev/null && { echo $$p; exit; }; done; \
+	for p in python3 python3.13 python3.12 python3.11; do \
+	  $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' \
+	    2>/dev/null && { echo $$p; exit; }; done; \
+	echo python3)
+
+BIN := .venv/bin
+IMAGE ?= runnerhub:latest
+BASE ?= python:3.13-slim
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types contracts check format lock image clean runtime dev
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo '  Pass arguments on with ARGS=…, choose an interpreter with PYTHON=…'
+
+demo: runtime ## See real jobs run in sandboxes, then a summary (ARGS=--json for a program)
+	@$(BIN)/runnerhub demo $(ARGS)
+
+test: dev ## Run the tests; real servers that are missing are skipped with a reason
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: dev ## Check style and formatting (ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: dev ## Check types (mypy --strict)
+	@$(BIN)/mypy
+
+contracts: dev ## Check the direction of imports (import-linter)
+	@$(BIN)/lint-imports --no-cache
+
+check: lint types contracts test ## All of the above, as CI does
+
+format: dev ## Rewrite the sources in the house style
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+lock: dev ## Resolve pyproject.toml into requirements/*.txt again
+	@tools/lock.sh
+
+image: ## Build the container image (IMAGE=name:tag, BASE=python image)
+	docker build --build-arg BASE=$(BASE) -t $(IMAGE) .
+
+clean: ## Remove .venv and every cache
+	rm -rf .venv .bootstrap.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+runtime:
+	@$(PYTHON) tools/bootstrap.py runtime
+
+dev:
+	@$(PYTHON) tools/bootstrap.py dev
