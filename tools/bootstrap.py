@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,36 +21,31 @@ LOCKS = {"runtime": ["runtime.txt", "build.txt"], "dev": ["dev.txt"]}
 SATISFIED_BY = {"runtime": ("runtime", "dev"), "dev": ("dev",)}
 
 
-def main(level):
+def main(level: str) -> int:
     """Bring .venv to `level`; return the exit code, with one line for people when it fails."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         return fail(
-            "RunnerHub needs Python 3.11, 3.12 or 3.13; this is {}.{} ({}). "
-            "Name another with: make PYTHON=/path/to/python3.12".format(
-                sys.version_info[0], sys.version_info[1], sys.executable
-            )
+            "RunnerHub needs Python 3.11, 3.12 or 3.13; this is "
+            f"{sys.version_info[0]}.{sys.version_info[1]} ({sys.executable}). "
+            "Name another with: make PYTHON=/path/to/python3.12"
         )
     if is_ready(level):
         return 0
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
+    if not (find_spec("venv") and find_spec("ensurepip")):
         return fail(
             "This Python cannot create virtual environments: install python3-venv "
             "(Debian, Ubuntu: apt-get install python3-venv), or name another with PYTHON=…"
         )
     # Two calls at once (make -j, two terminals) take turns; the second finds the work done.
     try:
-        turn = open(str(ROOT / ".bootstrap.lock"), "w")
-    except OSError as error:
-        return fail("Cannot write to {}: {}".format(ROOT, error.strerror))
-    with turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        return 0 if is_ready(level) else install(level)
+        with (ROOT / ".bootstrap.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            return 0 if is_ready(level) else install(level)
+    except PermissionError as error:
+        return fail(f"cannot write to {error.filename}: {error.strerror}")
 
 
-def wanted(level):
+def wanted(level: str) -> str:
     """Name what `level` means here: the locks, the package's metadata, this Python, this place."""
     digest = hashlib.sha256()
     for name in LOCKS[level]:
@@ -59,7 +55,7 @@ def wanted(level):
     return level + " " + digest.hexdigest()
 
 
-def is_ready(level):
+def is_ready(level: str) -> bool:
     """Tell whether .venv already holds `level`, for this content of the lock, and starts."""
     try:
         stamp = STAMP.read_text().strip()
@@ -70,7 +66,7 @@ def is_ready(level):
     )
 
 
-def install(level):
+def install(level: str) -> int:
     """Create .venv where needed and install into it; the stamp is written last."""
     python = str(VENV / "bin" / "python")
     say("installing RunnerHub's locked dependencies into .venv (first run, about a minute) …")
@@ -79,15 +75,13 @@ def install(level):
     if not usable(python):
         shutil.rmtree(str(VENV), ignore_errors=True)
         if not run([sys.executable, "-m", "venv", str(VENV)]):
-            return fail(
-                "python -m venv failed, see above (on Debian: apt-get install python3-venv)"
-            )
+            return fail("python -m venv failed, see above (Debian: apt-get install python3-venv)")
     pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     pip += ["--no-warn-script-location", "--root-user-action=ignore"]
     for name in LOCKS[level]:
-        say("  {} …".format(name))
+        say(f"  {name} …")
         if not run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / name)]):
-            return fail("pip could not install requirements/{}, see above".format(name))
+            return fail(f"pip could not install requirements/{name}, see above")
     say("  runnerhub …")
     if not run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)]):
         return fail("pip could not install this package, see above")
@@ -96,7 +90,7 @@ def install(level):
     return 0
 
 
-def usable(python):
+def usable(python: str) -> bool:
     """Tell whether .venv was made for this place by a Python of this very version."""
     try:
         probe = "import sys, pip; print(sys.prefix, *sys.version_info[:3])"
@@ -106,19 +100,19 @@ def usable(python):
     return out.stdout.split() == [str(VENV)] + [str(part) for part in sys.version_info[:3]]
 
 
-def run(command):
+def run(command: "list[str]") -> bool:
     """Run `command` with its output shown; tell whether it succeeded."""
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def say(words):
+def say(words: str) -> None:
     """Print progress on stderr, so that a program reading stdout is not disturbed."""
     print(words, file=sys.stderr, flush=True)
 
 
-def fail(words):
+def fail(words: str) -> int:
     """Print the reason and return the exit code."""
-    say("error: " + words)
+    say(f"error: {words}")
     return 1
 
 
