@@ -1,0 +1,122 @@
+"""Fixtures for real parts. Each is started once a session, and only when a test asks for it.
+
+    docker_engine      a shared Docker Engine (live-restore) with the test image, wiped after a test
+    new_dockerd        a function: new_dockerd(live_restore=…, tcp=…, …) → a started engine
+    postgres_server    the session's PostgreSQL, running
+    postgres_url       its address
+    fresh_database     the address of a database of the test's own
+    redis_server       the session's Redis, running and empty
+    redis_url          its address
+
+A test that breaks a shared server need not repair it: the next test finds it running again.
+A part that is missing skips the test with a reason, and fails it when CI=true.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.parts import dockerd, postgres, redis, require
+from tests.parts.dockerd import Dockerd
+from tests.parts.postgres import PostgresServer
+from tests.parts.redis import RedisServer
+
+
+@pytest.fixture(scope="session")
+def _session_engine() -> Iterator[Dockerd]:
+    reason = dockerd.missing()
+    if reason:
+        require("Docker Engine", reason)
+    with Dockerd(live_restore=True) as engine:
+        engine.import_busybox()
+        yield engine
+
+
+@pytest.fixture
+def docker_engine(_session_engine: Dockerd) -> Iterator[Dockerd]:
+    """The session's engine, empty but for the image `tests.parts.images.BUSYBOX`."""
+    if not _session_engine.answers():
+        _session_engine.kill9()
+        _session_engine.start()
+    yield _session_engine
+    if not _session_engine.answers():
+        _session_engine.kill9()
+        _session_engine.start()
+    _session_engine.wipe()
+
+
+@pytest.fixture
+def new_dockerd() -> Iterator[Callable[..., Dockerd]]:
+    """A function that starts an engine for this test, with `Dockerd`'s arguments and the image."""
+    reason = dockerd.missing()
+    if reason:
+        require("Docker Engine", reason)
+    with ExitStack() as engines:
+
+        def start(**arguments: Any) -> Dockerd:  # noqa: ANN401 - Dockerd's own
+            if arguments.get("storage_driver") == "btrfs":
+                reason = dockerd.missing_btrfs()
+                if reason:
+                    require("btrfs", reason)
+            engine = engines.enter_context(Dockerd(**arguments))
+            engine.import_busybox()
+            return engine
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def _session_postgres() -> Iterator[PostgresServer]:
+    if postgres.find_programs() is None:
+        require("PostgreSQL", "neither the extra `embedded` nor Debian's postgresql is installed")
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_server(_session_postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """The session's PostgreSQL, with controls for outages."""
+    yield _session_postgres.start()
+    if _session_postgres.running:
+        _session_postgres.resume()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The address of the session's PostgreSQL."""
+    return postgres_server.url()
+
+
+@pytest.fixture
+def fresh_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of an empty database, dropped after the test."""
+    name = postgres_server.create_database()
+    yield postgres_server.url(name)
+    postgres_server.start()
+    postgres_server.resume()
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def _session_redis() -> Iterator[RedisServer]:
+    if redis.find_program() is None:
+        require("Redis", "neither the extra `embedded` nor Debian's redis-server is installed")
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_session_redis: RedisServer) -> Iterator[RedisServer]:
+    """The session's Redis, empty, with controls for outages."""
+    _session_redis.start().flush()
+    yield _session_redis
+    if _session_redis.running:
+        _session_redis.resume()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of the session's Redis."""
+    return redis_server.url()
