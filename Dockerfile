@@ -8,7 +8,8 @@ FROM ${BASE} AS build
 ARG PIP_ARGS=""
 WORKDIR /src
 COPY requirements requirements
-COPY wheel[s] wheels
+# LICENSE keeps the pattern from matching nothing where no wheels were brought.
+COPY LICENSE wheel* wheels/
 RUN python3 -m venv /opt/runnerhub \
  && /opt/runnerhub/bin/pip install --no-cache-dir --no-compile --require-hashes ${PIP_ARGS} \
       -r requirements/runtime.txt \
@@ -22,8 +23,9 @@ RUN /build/bin/hatchling build -t wheel \
 
 FROM ${BASE}
 COPY --from=build /opt/runnerhub /opt/runnerhub
-# Numbers, not names: no user database is needed, and a kubelet-like check sees it is not root.
-RUN mkdir -m 0700 /data && chown 65532:65532 /data
+# The name is for PostgreSQL's initdb; the number below lets a check see that it is not root.
+RUN echo 'runnerhub:x:65532:65532::/data:/bin/false' >> /etc/passwd \
+ && mkdir -m 0700 /data && chown 65532:65532 /data
 USER 65532:65532
 ENV PATH=/opt/runnerhub/bin:$PATH HOME=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     RUNNERHUB_DATA_DIR=/data

@@ -17,11 +17,16 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.parts import dockerd, postgres, redis, require
 from tests.parts.dockerd import Dockerd
 from tests.parts.postgres import PostgresServer
 from tests.parts.redis import RedisServer
+
+# How long an example takes says more about the machine's neighbours than about the code.
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

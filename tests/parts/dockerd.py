@@ -11,6 +11,7 @@ FOLDER/data, and only that is ended: the machine's other engines are never touch
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -260,20 +261,34 @@ class Dockerd:
 
     def import_busybox(self) -> str:
         """Bring the test image, once; return its name."""
-        with self.client() as client:
-            if client.get(f"/images/{BUSYBOX}/json").status_code != httpx.codes.OK:
-                repository, tag = BUSYBOX.rsplit(":", 1)
-                client.post(
-                    "/images/create",
-                    params={
-                        "fromSrc": "-",
-                        "repo": repository,
-                        "tag": tag,
-                        "changes": ["ENV PATH=/bin", 'CMD ["/bin/sh"]'],
-                    },
-                    content=busybox_root(),
-                ).raise_for_status()
+        if not self.has_image(BUSYBOX):
+            self.import_image(BUSYBOX, busybox_root(), 'CMD ["/bin/sh"]')
         return BUSYBOX
+
+    def has_image(self, name: str) -> bool:
+        """Tell whether the engine has an image."""
+        with self.client() as client:
+            return client.get(f"/images/{name}/json").status_code == httpx.codes.OK
+
+    def import_image(self, name: str, root: bytes, *changes: str) -> None:
+        """Make an image of a root file system, with changes as in a Dockerfile."""
+        repository, tag = name.rsplit(":", 1)
+        path = "ENV PATH=/usr/local/bin:/usr/bin:/bin"
+        query = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": [path, *changes]}
+        with self.client() as client:
+            client.post("/images/create", params=query, content=root).raise_for_status()
+
+    def build_image(self, name: str, context: bytes, arguments: dict[str, str]) -> str:
+        """Build the Dockerfile of a context, a tar; return what was said, raise when it failed."""
+        query = {"t": name, "buildargs": json.dumps(arguments), "rm": "true", "forcerm": "true"}
+        with self.client(timeout=600.0) as client:
+            answer = client.post("/build", params=query, content=context).raise_for_status()
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        said = "".join(str(line.get("stream", "")) for line in lines)
+        errors = [str(line["error"]) for line in lines if "error" in line]
+        if errors:
+            raise RuntimeError(f"{errors[0]}\n{said[-3000:]}")
+        return said
 
     def wipe(self) -> None:
         """Remove every container, network and volume; images stay."""

@@ -29,7 +29,7 @@ def busybox_root() -> bytes:
     applets = subprocess.run([str(busybox), "--list"], check=True, capture_output=True, text=True)
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for folder, mode in (("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("tmp", 0o1777)):
+        for folder, mode in (("bin", 0o755), ("etc", 0o755), ("root", 0o755), ("tmp", 0o1777)):
             _folder(tar, folder, mode)
         _file(tar, "bin/busybox", busybox.read_bytes(), 0o755)
         for applet in applets.stdout.split():

@@ -122,6 +122,8 @@ class EmbeddedPostgres(EmbeddedServer):
             await child.end(process, ())
         if process.returncode != 0:
             words = said.decode(errors="replace").strip()
+            if "user does not exist" in words:
+                words += "\nGive this uid a name in /etc/passwd, or set DATABASE_URL."
             raise EmbeddedServerError(f"PostgreSQL's initdb failed:\n{words}")
         draft.replace(self._data)
 
