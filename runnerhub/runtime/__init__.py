@@ -1,0 +1,77 @@
+"""Actors on trio, supervised as in OTP. Generic: it could be a library of its own.
+
+    errors      what is raised                     spec        what a supervisor knows of a child
+    mailbox     bounded, with a stop lane          intensity   how many restarts are too many
+    ref         tell and ask                       child       one child across its lives
+    actor       what an actor may use              supervisor  starts, stops, restarts
+    monitor     who ended, and why                 root        the top of a tree
+    registry    who bears which name               cleanup     the only shield
+    life        one run of one actor               shutdown    SIGINT and SIGTERM
+    telemetry   counters by kind                   bridge      trio as a guest of asyncio
+    inspect     a picture of the tree              stream      asyncio generators as channels
+    metrics     the counters for Prometheus
+
+`docs/semantics.md` says what is promised, sentence by sentence.
+"""
+
+from runnerhub.runtime.actor import ActorContext
+from runnerhub.runtime.cleanup import Cleanup, cleanup, cleanup_together, run_cleanup, shielded
+from runnerhub.runtime.errors import (
+    ActorDied,
+    ActorError,
+    AskTimeout,
+    BridgeClosed,
+    CleanupTimeout,
+    MailboxFull,
+    NameTaken,
+    RestartIntensityExceeded,
+    StartFailed,
+    Stopped,
+    UnknownChild,
+)
+from runnerhub.runtime.inspect import ActorSnapshot
+from runnerhub.runtime.intensity import Backoff, RestartIntensity
+from runnerhub.runtime.life import Phase
+from runnerhub.runtime.mailbox import MailboxStatistics
+from runnerhub.runtime.monitor import Down, Monitor, Reason
+from runnerhub.runtime.ref import ActorRef, ReplyTo
+from runnerhub.runtime.registry import Registry
+from runnerhub.runtime.root import Root
+from runnerhub.runtime.spec import ChildSpec, Restart, Strategy
+from runnerhub.runtime.supervisor import Supervisor
+
+__all__ = [
+    "ActorContext",
+    "ActorDied",
+    "ActorError",
+    "ActorRef",
+    "ActorSnapshot",
+    "AskTimeout",
+    "Backoff",
+    "BridgeClosed",
+    "ChildSpec",
+    "Cleanup",
+    "CleanupTimeout",
+    "Down",
+    "MailboxFull",
+    "MailboxStatistics",
+    "Monitor",
+    "NameTaken",
+    "Phase",
+    "Reason",
+    "Registry",
+    "ReplyTo",
+    "Restart",
+    "RestartIntensity",
+    "RestartIntensityExceeded",
+    "Root",
+    "StartFailed",
+    "Stopped",
+    "Strategy",
+    "Supervisor",
+    "UnknownChild",
+    "cleanup",
+    "cleanup_together",
+    "run_cleanup",
+    "shielded",
+]

@@ -1,0 +1,116 @@
+"""What an actor is: `async def actor(ctx: ActorContext[M])`, or an object with such a method.
+
+    async def counter(ctx: ActorContext[Add | Read]) -> None:
+        total = 0
+        ctx.started()
+        async for message in ctx:
+            match message:
+                case Add(amount):
+                    total += amount
+                case Read(reply_to):
+                    reply_to.send(total)
+
+It ends by returning, and crashes by raising. Its state lives in the function, so that a restart
+begins anew. It may open nurseries of its own.
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from runnerhub.runtime.errors import Stopped
+from runnerhub.runtime.mailbox import Mailbox
+from runnerhub.runtime.ref import ActorRef
+from runnerhub.runtime.registry import Registry
+
+if TYPE_CHECKING:
+    import trio
+
+    from runnerhub.runtime.inspect import ActorSnapshot
+
+M = TypeVar("M")
+
+
+class ActorContext(Generic[M]):
+    """What one life of an actor may use: its mailbox, its name, and the registry of the tree."""
+
+    def __init__(
+        self,
+        ref: ActorRef[M],
+        mailbox: Mailbox[M],
+        registry: Registry,
+        on_started: Callable[[object], None],
+    ) -> None:
+        self.ref = ref
+        self.registry = registry
+        self.children: Callable[[], tuple[ActorSnapshot, ...]] = tuple  # a supervisor sets it
+        self._mailbox = mailbox
+        self._on_started = on_started
+        self._counters = registry.telemetry.of(ref.kind)
+        self._handling_since: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The actor's name."""
+        return self.ref.name
+
+    @property
+    def stopping(self) -> "trio.Event":
+        """Set when the actor is asked to stop, for those that wait for something else too."""
+        return self._mailbox.stopping
+
+    def started(self, value: object = None) -> None:
+        """Tell whoever starts the actor that it is ready. Only the first call counts.
+
+        Until then it is cancelled with whoever starts it, and a failure is that one's failure.
+
+        Args:
+            value: for whoever starts the actor, as `started_with` of its ref.
+        """
+        self._on_started(value)
+
+    def stop(self) -> None:
+        """Ask this actor itself to stop."""
+        self._mailbox.stop()
+
+    async def receive(self, *, while_stopping: bool = False) -> M:
+        """Take the next message, waiting for one. The first call also says `started`.
+
+        At least one call in 32 is a checkpoint. Cancelling it loses no message.
+
+        Args:
+            while_stopping: go on after a stop, to work off what is left.
+
+        Raises:
+            Stopped: the actor was asked to stop.
+        """
+        self._handled()
+        self._on_started(None)
+        message = await self._mailbox.get(while_stopping=while_stopping)
+        self._handling_since = perf_counter()
+        return message
+
+    def receive_nowait(self) -> M:
+        """Take the next message, also after a stop.
+
+        Raises:
+            trio.WouldBlock: there is none.
+        """
+        self._handled()
+        message = self._mailbox.get_nowait()
+        self._handling_since = perf_counter()
+        return message
+
+    def __aiter__(self) -> "ActorContext[M]":
+        return self
+
+    async def __anext__(self) -> M:
+        try:
+            return await self.receive()
+        except Stopped:
+            raise StopAsyncIteration from None
+
+    def _handled(self) -> None:
+        if self._handling_since is not None:
+            self._counters.handled(perf_counter() - self._handling_since)
+            self._handling_since = None

@@ -1,0 +1,69 @@
+"""What a supervisor remembers of one child across its lives."""
+
+import trio
+
+from runnerhub.runtime.inspect import ActorSnapshot, snapshot
+from runnerhub.runtime.life import Life, Phase
+from runnerhub.runtime.monitor import Reason
+from runnerhub.runtime.registry import Registry
+from runnerhub.runtime.spec import AnySpec, Restart
+
+
+class Child:
+    """A spec, its present life, and whether another one is wanted."""
+
+    def __init__(self, spec: AnySpec, *, dynamic: bool = False) -> None:
+        self.spec = spec
+        self.dynamic = dynamic
+        self.life: Life | None = None
+        self.restarts = 0
+        self.wanted = True
+        self.broken = False
+        self.dismissed = trio.Event()
+        self.lock = trio.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a life that has not ended."""
+        return self.life is not None and self.life.ref.alive
+
+    def begin(self, registry: Registry) -> Life:
+        """Begin its next life."""
+        if self.life is not None:
+            self.restarts += 1
+        self.broken = False
+        self.life = Life(self.spec, registry)
+        return self.life
+
+    def dismiss(self) -> None:
+        """Want it no longer; a restart that waits for its time is called off."""
+        self.wanted = False
+        self.dismissed.set()
+
+    def recall(self) -> None:
+        """Want it again."""
+        self.wanted = True
+        self.dismissed = trio.Event()
+
+    def wants_restart(self) -> bool:
+        """Tell whether an end of its own, such as the last one, calls for a restart."""
+        down = self.life.ref.down if self.life is not None else None
+        if down is None or not self.wanted or down.reason is Reason.CANCELLED:
+            return False
+        if self.spec.restart is Restart.TRANSIENT:
+            return down.reason is Reason.CRASHED
+        return self.spec.restart is Restart.PERMANENT
+
+    def done_for(self, life: Life) -> bool:
+        """Tell whether, after the end of a life that calls for no restart, nothing can follow."""
+        if self.spec.restart is Restart.TEMPORARY:
+            return True
+        # A dynamic child that was stopped for its group's restart comes back with the group.
+        return self.dynamic and not (life.stop_asked and self.wanted)
+
+    def snapshot(self) -> ActorSnapshot | None:
+        """Return what it and those below it look like; None before its first life."""
+        if self.life is None:
+            return None
+        phase = Phase.RESTARTING if self.broken else self.life.phase
+        return snapshot(self.life, restarts=self.restarts, phase=phase)

@@ -1,0 +1,182 @@
+"""A bounded mailbox with one receiver, many senders and a lane for stops.
+
+A deque and trio's own parking are behind it, not a memory channel: that is several times as
+fast, and a stop can overtake the messages. Everything here runs in trio's thread; `put_nowait`
+and `stop` may also be called by the host loop of a guest run, which shares that thread.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import trio
+from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
+
+from runnerhub.runtime.errors import ActorDied, MailboxFull, Stopped
+
+M = TypeVar("M")
+
+# Every receive that is a checkpoint costs a turn of trio's scheduler, ten times the rest of it.
+_RECEIVES_PER_CHECKPOINT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatistics:
+    """How full a mailbox is, and what has passed through it."""
+
+    depth: int
+    capacity: int
+    senders_waiting: int
+    received: int
+    refused: int
+    dropped: int
+
+
+class Mailbox(Generic[M]):
+    """Hold at most `capacity` messages for one receiver."""
+
+    __slots__ = (
+        "_capacity",
+        "_closed",
+        "_dropped",
+        "_messages",
+        "_received",
+        "_receiver",
+        "_refused",
+        "_senders",
+        "owner",
+        "stopping",
+    )
+
+    def __init__(self, capacity: int, owner: str = "an actor") -> None:
+        if capacity < 1:
+            message = f"a mailbox holds at least one message, not {capacity}"
+            raise ValueError(message)
+        self.owner = owner
+        self.stopping = trio.Event()
+        self._capacity = capacity
+        self._messages: deque[M] = deque()
+        self._senders: OrderedDict[Task, M] = OrderedDict()
+        self._receiver: Task | None = None
+        self._closed = False
+        self._received = self._refused = self._dropped = 0
+
+    def put_nowait(self, message: M) -> None:
+        """Add a message at the end.
+
+        Raises:
+            MailboxFull: there is no room.
+            ActorDied: the mailbox is closed.
+        """
+        if self._closed:
+            raise ActorDied(f"{self.owner} has ended")
+        if len(self._messages) >= self._capacity:
+            self._refused += 1
+            raise MailboxFull(f"{self.owner} has {self._capacity} messages waiting already")
+        self._messages.append(message)
+        self._wake()
+
+    async def put(self, message: M) -> None:
+        """Add a message at the end as soon as there is room, in the order of arrival.
+
+        A checkpoint. If it is cancelled while it waits, nothing was sent.
+
+        Raises:
+            ActorDied: the mailbox is closed, or was closed meanwhile.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closed or len(self._messages) < self._capacity:
+            self.put_nowait(message)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        task = current_task()
+        self._senders[task] = message
+
+        def leave(_: RaiseCancelT) -> Abort:
+            del self._senders[task]
+            return Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+        if self._closed:
+            raise ActorDied(f"{self.owner} ended before it had room for the message")
+
+    async def get(self, *, while_stopping: bool = False) -> M:
+        """Take the oldest message, waiting for one.
+
+        At least one call in 32 is a checkpoint. Cancelling it loses no message.
+
+        Args:
+            while_stopping: go on after a stop, to work off what is left.
+
+        Raises:
+            Stopped: the actor was asked to stop.
+        """
+        if self._receiver is not None:
+            raise trio.BusyResourceError(f"{self.owner} is receiving in another task already")
+        if self._received % _RECEIVES_PER_CHECKPOINT == 0:
+            await trio.lowlevel.checkpoint()
+        while True:
+            if self.stopping.is_set() and not while_stopping:
+                raise Stopped(f"{self.owner} was asked to stop")
+            if self._messages:
+                return self._take()
+            await self._park()
+
+    def get_nowait(self) -> M:
+        """Take the oldest message, also after a stop.
+
+        Raises:
+            trio.WouldBlock: there is none.
+        """
+        if not self._messages:
+            raise trio.WouldBlock
+        return self._take()
+
+    def stop(self) -> None:
+        """Ask the receiver to stop, ahead of every message that waits."""
+        self.stopping.set()
+        self._wake()
+
+    def close(self) -> None:
+        """Refuse everything from now on, drop what waits and release waiting senders."""
+        self._closed = True
+        self._dropped += len(self._messages)
+        self._messages.clear()
+        while self._senders:
+            sender, _ = self._senders.popitem(last=False)
+            reschedule(sender)
+
+    def statistics(self) -> MailboxStatistics:
+        """Return how full it is now and what has passed through it."""
+        return MailboxStatistics(
+            depth=len(self._messages),
+            capacity=self._capacity,
+            senders_waiting=len(self._senders),
+            received=self._received,
+            refused=self._refused,
+            dropped=self._dropped,
+        )
+
+    def _take(self) -> M:
+        message = self._messages.popleft()
+        self._received += 1
+        if self._senders:
+            # The room goes straight to who has waited longest, so that no newcomer takes it.
+            sender, waiting = self._senders.popitem(last=False)
+            self._messages.append(waiting)
+            reschedule(sender)
+        return message
+
+    async def _park(self) -> None:
+        self._receiver = current_task()
+
+        def leave(_: RaiseCancelT) -> Abort:
+            self._receiver = None
+            return Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def _wake(self) -> None:
+        if self._receiver is not None:
+            receiver, self._receiver = self._receiver, None
+            reschedule(receiver)

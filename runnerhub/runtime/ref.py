@@ -1,0 +1,140 @@
+"""`ActorRef`: the handle of one life of an actor, and the only way to speak to it.
+
+A ref belongs to a life. When the life ends the ref stays behind and says so: every tell and ask
+raises `ActorDied`, and `down` tells how it ended. Who wants to speak to whoever bears a name
+now resolves the name for every send (`Registry.ref`).
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import trio
+
+from runnerhub.runtime.errors import ActorDied, AskTimeout
+from runnerhub.runtime.mailbox import Mailbox, MailboxStatistics
+from runnerhub.runtime.monitor import Down
+
+M_contra = TypeVar("M_contra", contravariant=True)
+R = TypeVar("R")
+
+
+class ReplyTo(Generic[R]):
+    """Where the answer to one `ask` goes. The first answer counts."""
+
+    __slots__ = ("_answer", "_answered", "_error")
+
+    def __init__(self) -> None:
+        self._answered = trio.Event()
+        self._answer: R
+        self._error: Exception | None = None
+
+    def send(self, answer: R) -> None:
+        """Answer. Does nothing when it was answered before, or the asker has left."""
+        if not self._answered.is_set():
+            self._answer = answer
+            self._answered.set()
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error in the asker, under the same conditions."""
+        if not self._answered.is_set():
+            self._error = error
+            self._answered.set()
+
+    async def wait(self) -> R:
+        """Wait for the answer, or raise the error. A checkpoint."""
+        await self._answered.wait()
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+
+class ActorRef(Generic[M_contra]):
+    """Speak to one life of an actor."""
+
+    __slots__ = ("_asks", "_mailbox", "_watchers", "down", "kind", "name", "started_with")
+
+    def __init__(self, name: str, kind: str, mailbox: Mailbox[M_contra]) -> None:
+        self.name = name
+        self.kind = kind
+        self.down: Down | None = None
+        self.started_with: object = None
+        self._mailbox = mailbox
+        self._asks: set[ReplyTo[Any]] = set()
+        self._watchers: dict[object, Callable[[Down], None]] = {}
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self.name} ({self.kind}){'' if self.alive else ' ended'}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the life still lasts."""
+        return self.down is None
+
+    def tell(self, message: M_contra) -> None:
+        """Send a message without waiting.
+
+        Raises:
+            MailboxFull: the actor has no room.
+            ActorDied: the actor has ended.
+        """
+        self._mailbox.put_nowait(message)
+
+    async def tell_wait(self, message: M_contra) -> None:
+        """Send a message as soon as there is room.
+
+        A checkpoint. If it is cancelled while it waits, nothing was sent.
+
+        Raises:
+            ActorDied: the actor has ended, or ended meanwhile.
+        """
+        await self._mailbox.put(message)
+
+    async def ask(
+        self,
+        make_message: Callable[[ReplyTo[R]], M_contra],
+        timeout: float,  # noqa: ASYNC109 - a bound that no caller can forget
+    ) -> R:
+        """Send a message that carries a `ReplyTo`, and wait for the answer.
+
+        A checkpoint. If it is cancelled, the actor may still act on the message; its answer is
+        dropped. Ask downwards only: two actors that ask each other wait for their timeouts.
+
+        Args:
+            make_message: builds the message around the `ReplyTo`.
+            timeout: seconds to wait for the answer.
+
+        Raises:
+            AskTimeout: no answer in time.
+            MailboxFull: the actor has no room.
+            ActorDied: the actor has ended, or ended before it answered.
+        """
+        reply: ReplyTo[R] = ReplyTo()
+        self.tell(make_message(reply))
+        self._asks.add(reply)
+        try:
+            with trio.move_on_after(timeout):
+                return await reply.wait()
+        finally:
+            self._asks.discard(reply)
+        raise AskTimeout(f"{self.name} did not answer within {timeout:g} s")
+
+    def statistics(self) -> MailboxStatistics:
+        """Return how full the mailbox is and what has passed through it."""
+        return self._mailbox.statistics()
+
+    def on_down(self, callback: Callable[[Down], None]) -> Callable[[], None]:
+        """Call back, without awaiting, when the life ends; return what withdraws this."""
+        key = object()
+        self._watchers[key] = callback
+        return lambda: self._watchers.pop(key, None) and None
+
+    def end(self, down: Down) -> None:
+        """Close the mailbox, release askers and tell watchers. Only the life itself does this."""
+        self.down = down
+        self._mailbox.close()
+        for reply in tuple(self._asks):
+            reply.fail(ActorDied(f"{self.name} ended ({down.reason}) before it answered"))
+        watchers = tuple(self._watchers.values())
+        self._watchers.clear()
+        for told in watchers:
+            told(down)

@@ -1,0 +1,78 @@
+"""Who bears which name now. One registry serves a whole tree.
+
+A restarted actor is somebody new under an old name; that is why names are resolved for every
+send, and a ref is not kept for longer than that.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from runnerhub.runtime.errors import ActorDied, NameTaken
+from runnerhub.runtime.monitor import Down, Monitor, Reason
+from runnerhub.runtime.ref import ActorRef
+from runnerhub.runtime.telemetry import Telemetry
+
+AnyRef = ActorRef[Any]
+
+
+class Registry:
+    """Find living actors by name."""
+
+    def __init__(self) -> None:
+        self.telemetry = Telemetry()
+        self._refs: dict[str, AnyRef] = {}
+
+    def __iter__(self) -> Iterator[AnyRef]:
+        return iter(tuple(self._refs.values()))
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def add(self, ref: AnyRef) -> None:
+        """Give a name to a life, until its end.
+
+        Raises:
+            NameTaken: a living actor has the name.
+        """
+        if ref.name in self._refs:
+            raise NameTaken(f"the name {ref.name} belongs to a living actor")
+        self._refs[ref.name] = ref
+        counters = self.telemetry.of(ref.kind)
+        counters.live += 1
+
+        def forget(_: Down) -> None:
+            del self._refs[ref.name]
+            counters.live -= 1
+
+        ref.on_down(forget)
+
+    def whereis(self, name: str) -> AnyRef | None:
+        """Return who bears the name now; None if nobody does."""
+        return self._refs.get(name)
+
+    def ref(self, name: str) -> AnyRef:
+        """Return who bears the name now.
+
+        Raises:
+            ActorDied: nobody does.
+        """
+        ref = self._refs.get(name)
+        if ref is None:
+            raise ActorDied(f"there is no living actor named {name}")
+        return ref
+
+    def monitor(self, *actors: str | AnyRef) -> Monitor:
+        """Return a monitor that watches these, by name or by ref.
+
+        A name stands for the life that bears it now; for a name that nobody bears there is a
+        `Down` with the reason `unknown` at once.
+        """
+        monitor = Monitor()
+        for actor in actors:
+            if isinstance(actor, ActorRef):
+                monitor.watch(actor)
+            elif (ref := self._refs.get(actor)) is not None:
+                monitor.watch(ref)
+            else:
+                monitor.deliver(Down(actor, "unknown", Reason.UNKNOWN))
+        return monitor
