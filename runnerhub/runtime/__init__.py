@@ -7,20 +7,22 @@
     monitor     who ended, and why                 root        the top of a tree
     registry    who bears which name               cleanup     the only shield
     life        one run of one actor               shutdown    SIGINT and SIGTERM
-    telemetry   counters by kind                   bridge      trio as a guest of asyncio
-    inspect     a picture of the tree              stream      asyncio generators as channels
-    metrics     the counters for Prometheus
+    telemetry   counters by kind                   guest       trio as a guest of asyncio
+    inspect     a picture of the tree              bridge      calls from trio to asyncio
+    metrics     the counters for Prometheus        stream      asyncio generators as channels
 
 `docs/semantics.md` says what is promised, sentence by sentence.
 """
 
 from runnerhub.runtime.actor import ActorContext
+from runnerhub.runtime.bridge import Bridge, BridgeStatistics
 from runnerhub.runtime.cleanup import Cleanup, cleanup, cleanup_together, run_cleanup, shielded
 from runnerhub.runtime.errors import (
     ActorDied,
     ActorError,
     AskTimeout,
     BridgeClosed,
+    CallCancelled,
     CleanupTimeout,
     MailboxFull,
     NameTaken,
@@ -29,6 +31,7 @@ from runnerhub.runtime.errors import (
     Stopped,
     UnknownChild,
 )
+from runnerhub.runtime.guest import run_guest
 from runnerhub.runtime.inspect import ActorSnapshot
 from runnerhub.runtime.intensity import Backoff, RestartIntensity
 from runnerhub.runtime.life import Phase
@@ -37,7 +40,9 @@ from runnerhub.runtime.monitor import Down, Monitor, Reason
 from runnerhub.runtime.ref import ActorRef, ReplyTo
 from runnerhub.runtime.registry import Registry
 from runnerhub.runtime.root import Root
+from runnerhub.runtime.shutdown import Shutdown, run_until_signal
 from runnerhub.runtime.spec import ChildSpec, Restart, Strategy
+from runnerhub.runtime.stream import open_stream
 from runnerhub.runtime.supervisor import Supervisor
 
 __all__ = [
@@ -48,7 +53,10 @@ __all__ = [
     "ActorSnapshot",
     "AskTimeout",
     "Backoff",
+    "Bridge",
     "BridgeClosed",
+    "BridgeStatistics",
+    "CallCancelled",
     "ChildSpec",
     "Cleanup",
     "CleanupTimeout",
@@ -65,6 +73,7 @@ __all__ = [
     "RestartIntensity",
     "RestartIntensityExceeded",
     "Root",
+    "Shutdown",
     "StartFailed",
     "Stopped",
     "Strategy",
@@ -72,6 +81,9 @@ __all__ = [
     "UnknownChild",
     "cleanup",
     "cleanup_together",
+    "open_stream",
     "run_cleanup",
+    "run_guest",
+    "run_until_signal",
     "shielded",
 ]

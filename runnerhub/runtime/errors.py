@@ -45,3 +45,7 @@ class CleanupTimeout(ActorError):
 
 class BridgeClosed(ActorError):
     """The guest run has ended, so no call can reach the host loop."""
+
+
+class CallCancelled(ActorError):
+    """Somebody on the asyncio side cancelled the call; nobody on this side did."""
