@@ -84,7 +84,7 @@ class ActorContext(Generic[M]):
         Raises:
             Stopped: the actor was asked to stop.
         """
-        self._handled()
+        self.count_handled()
         self._on_started(None)
         message = await self._mailbox.get(while_stopping=while_stopping)
         self._handling_since = perf_counter()
@@ -96,7 +96,7 @@ class ActorContext(Generic[M]):
         Raises:
             trio.WouldBlock: there is none.
         """
-        self._handled()
+        self.count_handled()
         message = self._mailbox.get_nowait()
         self._handling_since = perf_counter()
         return message
@@ -110,7 +110,8 @@ class ActorContext(Generic[M]):
         except Stopped:
             raise StopAsyncIteration from None
 
-    def _handled(self) -> None:
+    def count_handled(self) -> None:
+        """Count the message received last as handled; its time ends now."""
         if self._handling_since is not None:
             self._counters.handled(perf_counter() - self._handling_since)
             self._handling_since = None

@@ -138,5 +138,6 @@ class Life:
             reason = Reason.STOPPED
         else:
             reason = Reason.NORMAL
+        self.context.count_handled()
         self.ref.end(Down(self.spec.name, self.spec.kind, reason, error))
         self.ended.set()

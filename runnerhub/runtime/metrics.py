@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -11,10 +12,11 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from runnerhub.runtime.registry import Registry
 from runnerhub.runtime.telemetry import BUCKETS
+
+_BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
 
 
 class ActorCollector(Collector):
@@ -48,13 +50,8 @@ class ActorCollector(Collector):
             depth.add_metric([kind], waiting[kind])
             restarts.add_metric([kind], counters.restarts)
             messages.add_metric([kind], counters.messages)
-            total, buckets = 0, []
-            for bound, count in zip(
-                (*BUCKETS, float("inf")), counters.handling_buckets, strict=True
-            ):
-                total += count
-                buckets.append((floatToGoString(bound), total))
-            handling.add_metric([kind], buckets, counters.handling_sum)
+            counts = zip(_BOUNDS, accumulate(counters.handling_buckets), strict=True)
+            handling.add_metric([kind], list(counts), counters.handling_sum)
         yield from (live, depth, restarts, messages, handling)
 
 

@@ -20,7 +20,7 @@ class Root:
 
     def __init__(self, spec: AnySpec, registry: Registry | None = None) -> None:
         self.spec = spec
-        self.registry = registry or Registry()
+        self.registry = Registry() if registry is None else registry
         self._life: Life | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -115,14 +115,15 @@ class Supervisor:
         self._family_lock = trio.Lock()
         ctx.children = self._snapshots
         async with trio.open_nursery() as self._nursery:
-            try:
-                async with trio.open_nursery() as self._repairs:
-                    self._open = True
-                    self._repairs.start_soon(self._boot)
+            async with trio.open_nursery() as self._repairs:
+                self._open = True
+                self._repairs.start_soon(self._boot)
+                try:
                     await ctx.stopping.wait()
-                    self._repairs.cancel_scope.cancel()
-            finally:
-                self._open = False
+                finally:
+                    # Before the nursery closes: children may still end while it does.
+                    self._open = False
+                self._repairs.cancel_scope.cancel()
             await self._stop_all()
         if self._failure is not None:
             raise self._failure
@@ -180,12 +181,14 @@ class Supervisor:
         """
         child = self._find(name)
         child.recall()
+        before = child.life
         done = trio.Event()
         self._repairs.start_soon(self._restart, child, done)
         await done.wait()
-        if not child.alive or child.life is None:
+        life = child.life
+        if life is None or life is before or not life.ref.alive:
             raise ActorDied(f"{name} was stopped but did not start again")
-        return child.life.ref
+        return life.ref
 
     # --------------------------------------------------------------- starting and stopping
 
