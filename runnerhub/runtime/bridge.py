@@ -107,6 +107,8 @@ class Bridge:
             reschedule(waiter, outcome.capture(_result, task, cancelled_by))
 
         def give_up(raise_cancel: RaiseCancelT) -> None:
+            if task.done():
+                return  # in this same turn of the loop: `ended` is on its way
             task.remove_done_callback(ended)
             self._abandon(task, on_abandoned)
             reschedule(waiter, outcome.capture(raise_cancel))
