@@ -19,7 +19,6 @@ class Child:
         self.restarts = 0
         self.wanted = True
         self.broken = False
-        self.dismissed = trio.Event()
         self.lock = trio.Lock()
 
     @property
@@ -31,19 +30,10 @@ class Child:
         """Begin its next life."""
         if self.life is not None:
             self.restarts += 1
+            registry.telemetry.of(self.spec.kind).restarts += 1
         self.broken = False
         self.life = Life(self.spec, registry)
         return self.life
-
-    def dismiss(self) -> None:
-        """Want it no longer; a restart that waits for its time is called off."""
-        self.wanted = False
-        self.dismissed.set()
-
-    def recall(self) -> None:
-        """Want it again."""
-        self.wanted = True
-        self.dismissed = trio.Event()
 
     def wants_restart(self) -> bool:
         """Tell whether an end of its own, such as the last one, calls for a restart."""

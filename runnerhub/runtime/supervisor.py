@@ -163,7 +163,7 @@ class Supervisor:
             ActorDied: this supervisor is not running.
         """
         child = self._find(name)
-        child.dismiss()
+        child.wanted = False
         if child.life is not None:
             child.life.stop()
             await child.life.ended.wait()
@@ -180,7 +180,7 @@ class Supervisor:
             ActorDied: this supervisor is not running, or the child does not start.
         """
         child = self._find(name)
-        child.recall()
+        child.wanted = True
         before = child.life
         done = trio.Event()
         self._repairs.start_soon(self._restart, child, done)
@@ -203,10 +203,7 @@ class Supervisor:
             self._ctx.started()
 
     async def _start(self, child: Child) -> Life:
-        again = child.life is not None
         life = child.begin(self._ctx.registry)
-        if again:
-            self._ctx.registry.telemetry.of(child.spec.kind).restarts += 1
         await life.start_in(self._nursery, lambda ended: self._ended(child, ended))
         return life
 
@@ -283,8 +280,7 @@ class Supervisor:
         """Stop a child's group and start it again; return the member that failed to start."""
         group = self._group(child)
         await self._stop_in_reverse(group)
-        with trio.move_on_after(delay):
-            await child.dismissed.wait()
+        await trio.sleep(delay)
         for member in group:
             if self._missing(member):
                 try:

@@ -156,6 +156,24 @@ def test_s56_a_result_is_not_lost(guest: Guest[None]) -> None:
     guest(main)
 
 
+def test_s56_not_even_in_the_last_moment(guest: Guest[None]) -> None:
+    async def main(bridge: Bridge) -> None:
+        got = None
+        with trio.CancelScope() as scope:
+
+            async def ends_then_is_cancelled() -> str:
+                # Runs after this function has returned, and before anybody was told so.
+                bridge.loop.call_soon(scope.cancel)
+                return "acquired"
+
+            got = await bridge.call(ends_then_is_cancelled)
+            await trio.lowlevel.checkpoint()
+        assert got == "acquired"
+        assert scope.cancelled_caught
+
+    guest(main)
+
+
 def test_s57_what_does_not_end_is_abandoned_and_told() -> None:
     told: list[asyncio.Task[Any]] = []
 

@@ -180,6 +180,7 @@ async def test_s20_the_budget_runs_though_nobody_waits(autojump_clock: MockClock
         life.ref.tell("ignore")
         await wait_all_tasks_blocked()
         life.stop()
+        await trio.sleep(1)
         life.stop()  # a second stop gives no more time
         assert life.phase == "stopping"
     assert trio.current_time() - life.started_at == pytest.approx(2.0)
@@ -219,6 +220,11 @@ async def test_s49_a_child_owes_nothing_to_its_starters_clean_up(autojump_clock:
         with cleanup(trio.current_time() + 1.0):
             await a_life(actor).start_in(nursery, lambda _: None)
     assert done == [True]
+
+
+async def test_root_uses_the_registry_that_it_is_given() -> None:
+    registry = Registry()
+    assert Root(ChildSpec("it", ends), registry).registry is registry
 
 
 async def test_root_raises_what_its_actor_crashed_of(autojump_clock: MockClock) -> None:

@@ -25,6 +25,7 @@ async def test_s10_the_first_answer_counts(autojump_clock: MockClock) -> None:
 
     async with an_actor(actor) as ref:
         assert await ref.ask(lambda reply_to: reply_to, 1.0) == 1
+        assert not ref._asks  # an actor that lives long remembers no asker
 
 
 async def test_s10_an_answer_to_nobody_is_dropped(autojump_clock: MockClock) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -21,7 +21,7 @@ from runnerhub.runtime import (
 )
 from runnerhub.runtime.intensity import RestartWindow
 
-from .helpers import Boom, Crash, Diary, Ping, a_tree
+from .helpers import Boom, Crash, Diary, Leave, Ping, a_tree
 
 STRICT = RestartIntensity(2, 10.0, Backoff(first=0.0))
 
@@ -151,6 +151,22 @@ async def test_s32_stop_child_calls_off_a_restart(diary: Diary, autojump_clock: 
         assert diary.take() == "+a -a"
 
 
+async def test_s37_a_name_that_is_taken_meanwhile_counts_too(
+    diary: Diary, autojump_clock: MockClock
+) -> None:
+    slow = RestartIntensity(9, 600.0, Backoff(first=2.0, factor=1.0, jitter=0.0))
+    other = Supervisor("other")
+    async with a_tree(diary.spec("a"), other.spec(), intensity=slow) as tree:
+        await tree.tell("a", Crash())
+        await other.start_child(diary.spec("a", Restart.TEMPORARY))
+        await trio.sleep(5)
+        await tree.tell("a", Leave())
+        diary.take()
+        await trio.sleep(2)
+        assert diary.take() == "+a"
+        assert tree.root.snapshot().children[0].restarts == 3
+
+
 async def test_s38_temporary_children_exceed_nothing(
     diary: Diary, autojump_clock: MockClock
 ) -> None:
@@ -161,6 +177,7 @@ async def test_s38_temporary_children_exceed_nothing(
         assert await tree.ref("b").ask(Ping, 1.0) == "b"
 
 
+@example(limit=1, within=10.0, gaps=[0.0, 10.0])
 @given(
     limit=st.integers(0, 5),
     within=st.floats(0.1, 100),
