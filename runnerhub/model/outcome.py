@@ -1,0 +1,56 @@
+"""From what the engine saw of a container to what became of the job. Pure."""
+
+from dataclasses import dataclass
+
+from runnerhub.model.job import Conclusion, Reason
+
+KILLED_BY_RESTART = frozenset({137, 143})
+EXPLAINED_EXITS = {
+    126: "the command was found but could not be executed (exit code 126): is it a program?",
+    127: "the command was not found in the image (exit code 127)",
+    137: "the command was killed by SIGKILL (exit code 137)",
+    143: "the command was ended by SIGTERM (exit code 143)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a job ended, and why, in words."""
+
+    conclusion: Conclusion
+    reason: Reason
+    explanation: str
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostAttempt:
+    """The host failed, not the job: another attempt is due."""
+
+    reason: Reason
+    explanation: str
+
+
+def judge_exit(
+    exit_code: int, *, out_of_memory: bool, across_restart: bool
+) -> Verdict | LostAttempt:
+    """Judge the end of a main container.
+
+    Args:
+        exit_code: the container's.
+        out_of_memory: the kernel killed something in it for memory. It may still have exited 0.
+        across_restart: it ended while the engine was away, so the engine may have killed it.
+    """
+    if out_of_memory and exit_code != 0:
+        return Verdict(
+            Conclusion.FAILURE,
+            Reason.OUT_OF_MEMORY,
+            "the job reached its memory limit and was killed; raise resources.memory_mb",
+            exit_code,
+        )
+    if across_restart and exit_code in KILLED_BY_RESTART:
+        return LostAttempt(Reason.ENGINE_RESTART, "the Docker engine restarted and ended the job")
+    if exit_code == 0:
+        return Verdict(Conclusion.SUCCESS, Reason.COMPLETED, "the command exited 0", 0)
+    words = EXPLAINED_EXITS.get(exit_code, f"the command exited {exit_code}")
+    return Verdict(Conclusion.FAILURE, Reason.EXIT_CODE, words, exit_code)
