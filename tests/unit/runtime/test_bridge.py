@@ -30,7 +30,9 @@ async def add(one: int, *, two: int) -> int:
     return one + two
 
 
-async def forever() -> None:
+async def until_cancelled(scope: trio.CancelScope) -> None:
+    """Cancel the caller's scope, once this is under way, and wait."""
+    asyncio.get_running_loop().call_soon(scope.cancel)
     await asyncio.get_running_loop().create_future()
 
 
@@ -88,17 +90,17 @@ def test_s54_a_cancellation_by_others_is_an_error(guest: Guest[None]) -> None:
 def test_s55_a_cancelled_call_waits_for_the_libraries_clean_up(guest: Guest[None]) -> None:
     steps: list[str] = []
 
-    async def library() -> None:
+    async def library(scope: trio.CancelScope) -> None:
         try:
-            await forever()
+            await until_cancelled(scope)
         finally:
             await asyncio.sleep(0.02)
             steps.append("library")
 
     async def main(bridge: Bridge) -> None:
-        with trio.move_on_after(0.01) as scope:
+        with trio.CancelScope() as scope:
             try:
-                await bridge.call(library)
+                await bridge.call(library, scope)
             finally:
                 steps.append("caller")
         assert scope.cancelled_caught
@@ -108,16 +110,16 @@ def test_s55_a_cancelled_call_waits_for_the_libraries_clean_up(guest: Guest[None
 
 
 def test_s55_a_failure_on_the_way_out_is_its_context(guest: Guest[None]) -> None:
-    async def library() -> None:
+    async def library(scope: trio.CancelScope) -> None:
         try:
-            await forever()
+            await until_cancelled(scope)
         finally:
             raise ValueError("torn")
 
     async def main(bridge: Bridge) -> None:
-        with trio.move_on_after(0.01) as scope:
+        with trio.CancelScope() as scope:
             try:
-                await bridge.call(library)
+                await bridge.call(library, scope)
             except trio.Cancelled as cancelled:
                 assert isinstance(cancelled.__context__, ValueError)  # noqa: PT017
                 raise
@@ -138,17 +140,17 @@ def test_s55_nothing_starts_in_a_cancelled_scope(guest: Guest[None]) -> None:
 
 
 def test_s56_a_result_is_not_lost(guest: Guest[None]) -> None:
-    async def acquires() -> str:
+    async def acquires(scope: trio.CancelScope) -> str:
         try:
-            await forever()
+            await until_cancelled(scope)
         except asyncio.CancelledError:
             return "acquired"
         return "never"
 
     async def main(bridge: Bridge) -> None:
         got = None
-        with trio.move_on_after(0.01) as scope:
-            got = await bridge.call(acquires)
+        with trio.CancelScope() as scope:
+            got = await bridge.call(acquires, scope)
             await trio.lowlevel.checkpoint()
         assert got == "acquired"
         assert scope.cancelled_caught
@@ -180,7 +182,8 @@ def test_s57_what_does_not_end_is_abandoned_and_told() -> None:
     async def main(bridge: Bridge) -> None:
         release = asyncio.Event()
 
-        async def stubborn() -> None:
+        async def stubborn(scope: trio.CancelScope) -> None:
+            bridge.loop.call_soon(scope.cancel)
             while not release.is_set():
                 try:
                     await release.wait()
@@ -188,8 +191,8 @@ def test_s57_what_does_not_end_is_abandoned_and_told() -> None:
                     continue
             raise ValueError("nobody is interested any more")
 
-        with trio.move_on_after(0.01) as scope:
-            await bridge.call_or_abandon(told.append, stubborn)
+        with trio.CancelScope() as scope:
+            await bridge.call_or_abandon(told.append, stubborn, scope)
         assert scope.cancelled_caught
         assert bridge.statistics().abandoned == 1
         assert not told[0].done()
