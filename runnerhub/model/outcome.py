@@ -54,3 +54,37 @@ def judge_exit(
         return Verdict(Conclusion.SUCCESS, Reason.COMPLETED, "the command exited 0", 0)
     words = EXPLAINED_EXITS.get(exit_code, f"the command exited {exit_code}")
     return Verdict(Conclusion.FAILURE, Reason.EXIT_CODE, words, exit_code)
+
+
+def judge_refusal(words: str) -> Verdict:
+    """Judge an engine's refusal to create or start what a job asked for.
+
+    The engine reports a missing or forbidden command as a failed start; people know these as
+    exit codes 127 and 126.
+    """
+    low = words.lower()
+    if "no space left" in low:
+        return Verdict(Conclusion.FAILURE, Reason.DISK_FULL, f"the host's disk is full: {words}")
+    if "executable file not found" in low or "no such file or directory" in low:
+        return Verdict(
+            Conclusion.FAILURE, Reason.EXIT_CODE, f"{EXPLAINED_EXITS[127]}: {words}", 127
+        )
+    if "permission denied" in low or "exec format error" in low:
+        return Verdict(
+            Conclusion.FAILURE, Reason.EXIT_CODE, f"{EXPLAINED_EXITS[126]}: {words}", 126
+        )
+    return Verdict(Conclusion.FAILURE, Reason.START_FAILED, f"the engine refused: {words}")
+
+
+CANCELLED = Verdict(Conclusion.CANCELLED, Reason.CANCELLED_BY_USER, "cancelled on request")
+SHUT_DOWN = Verdict(Conclusion.CANCELLED, Reason.SHUTDOWN, "RunnerHub was stopped in reap mode")
+QUEUE_EXPIRED = Verdict(
+    Conclusion.FAILURE, Reason.QUEUE_EXPIRED, "waited in the queue for longer than allowed"
+)
+
+
+def timed_out(seconds: float) -> Verdict:
+    """Return the verdict on a job that ran for its whole timeout."""
+    return Verdict(
+        Conclusion.TIMED_OUT, Reason.TIMEOUT, f"ran for its timeout of {seconds:g} seconds"
+    )

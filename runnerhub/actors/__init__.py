@@ -1,0 +1,1 @@
+"""The actors that drive jobs to their end. They know ports, never adapters."""

@@ -1,0 +1,104 @@
+"""One Docker host: is it there, what happens on it, and what on it is nobody's.
+
+    disconnected ──info, events──▶ connected ──stream ends──▶ disconnected (a gap)
+         │                             │
+         └─ for too long: lost         └─ sweeps: after each gap, on request, periodically
+
+The event stream wakes whoever watches a container. A gap in it may hide anything, so after each
+one every watcher is woken and looks for itself.
+"""
+
+import random
+
+import structlog
+import trio
+
+from runnerhub.actors.messages import Sweep
+from runnerhub.actors.sweep import sweep
+from runnerhub.actors.world import HostState, World
+from runnerhub.model.sandbox import LABEL_CLUSTER
+from runnerhub.ports.errors import PortError, Unavailable
+from runnerhub.runtime import ActorContext, Backoff
+
+log = structlog.get_logger(__name__)
+
+WATCHED = frozenset({"die", "destroy", "oom", "kill"})
+
+
+class HostActor:
+    """Drive one host for as long as this node owns it."""
+
+    def __init__(self, world: World, host: HostState) -> None:
+        self._world = world
+        self._host = host
+        self._label = f"{LABEL_CLUSTER}={world.cluster}"
+        self._sweep_wanted = trio.Event()
+        self._backoff = Backoff()
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+
+    async def run(self, ctx: ActorContext[Sweep]) -> None:
+        """Stay connected, and sweep, until stopped."""
+        ctx.started()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stay_connected)
+            nursery.start_soon(self._sweep_again_and_again)
+            async for _ in ctx:
+                self._sweep_wanted.set()
+            nursery.cancel_scope.cancel()
+
+    async def _stay_connected(self) -> None:
+        host, attempt = self._host, 0
+        away_since = trio.current_time()
+        while True:
+            try:
+                host.info = await host.engine.info()
+                async with host.engine.events(self._label) as events:
+                    self._connected()
+                    attempt = 0
+                    async for event in events:
+                        if event.action in WATCHED:
+                            host.changed.notify(event.name)
+            except Unavailable as error:
+                host.detail = str(error)
+            if host.reachable:
+                away_since = trio.current_time()
+                host.reachable = False
+                log.warning("host disconnected", action="host_gap", host=host.name)
+                host.changed.notify_all()
+            if not host.lost and (
+                trio.current_time() - away_since > self._world.settings.host_lost_after
+            ):
+                host.lost = True
+                log.error("host lost", action="host_lost", host=host.name, detail=host.detail)
+                host.changed.notify_all()
+            attempt += 1
+            await trio.sleep(min(5.0, self._backoff.delay(attempt, self._rng)))
+
+    def _connected(self) -> None:
+        host = self._host
+        host.epoch += 1
+        host.reachable, host.lost, host.detail = True, False, ""
+        log.info("host connected", action="host_connected", host=host.name, epoch=host.epoch)
+        host.changed.notify_all()
+        self._world.work.notify()
+        self._sweep_wanted.set()
+
+    async def _sweep_again_and_again(self) -> None:
+        while True:
+            with trio.move_on_after(self._world.settings.sweep_every):
+                await self._sweep_wanted.wait()
+            self._sweep_wanted = trio.Event()
+            if self._host.reachable and self._host.trusted:
+                try:
+                    await sweep(self._world, self._host)
+                except PortError as error:
+                    # An unreadable ledger or engine means: reap nothing, and look again.
+                    log.warning(
+                        "sweep put off",
+                        action="sweep_put_off",
+                        host=self._host.name,
+                        error=str(error),
+                    )
+                    with trio.move_on_after(1.0):
+                        await self._sweep_wanted.wait()
+                    self._sweep_wanted.set()

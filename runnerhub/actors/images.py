@@ -1,0 +1,52 @@
+"""Images on a host: one pull at a time for each image, at most three tries within a bound."""
+
+import trio
+
+from runnerhub.ports.engine import Engine
+from runnerhub.ports.errors import ImagePullFailed
+
+TRIES = 3
+WITHIN_SECONDS = 20.0
+PAUSE_SECONDS = 1.0
+
+
+class Images:
+    """See to it that images are present on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._locks: dict[str, trio.Lock] = {}
+
+    async def ensure(self, image: str, policy: str) -> None:
+        """Pull an image as its policy says: always, if-missing or never.
+
+        Raises:
+            ImagePullFailed: not to be had; the message names image and cause.
+            EngineUnavailable: the engine does not answer.
+        """
+        if policy != "always" and await self._engine.has_image(image):
+            return
+        if policy == "never":
+            raise ImagePullFailed(f"{image} is not on the host and the pull policy is never")
+        lock = self._locks.setdefault(image, trio.Lock())
+        try:
+            async with lock:
+                if policy != "always" and await self._engine.has_image(image):
+                    return  # whoever held the lock has pulled it
+                await self._pull(image)
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self._locks.pop(image, None)
+
+    async def _pull(self, image: str) -> None:
+        give_up_at = trio.current_time() + WITHIN_SECONDS
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self._engine.pull_image(image)
+            except ImagePullFailed:
+                pause = PAUSE_SECONDS * attempt
+                if attempt == TRIES or trio.current_time() + pause > give_up_at:
+                    raise
+                await trio.sleep(pause)
+            else:
+                return

@@ -1,0 +1,81 @@
+"""The intake: requests that arrive together are made durable together, then queued."""
+
+from collections.abc import Sequence
+
+import structlog
+import trio
+
+from runnerhub.actors.messages import AcceptJob
+from runnerhub.actors.world import World
+from runnerhub.model.job import Job, Phase
+from runnerhub.model.placement import class_of
+from runnerhub.ports.errors import PortError, QueueUnavailable
+from runnerhub.ports.ledger import AcceptResult
+from runnerhub.ports.queue import QueueEntry
+from runnerhub.runtime import ActorContext
+
+log = structlog.get_logger(__name__)
+
+BATCH = 256
+
+
+def entry_for(job: Job, now_ms: int) -> QueueEntry:
+    """Return what the queue needs to know of a queued job."""
+    accepted = job.timestamps.get("accepted")
+    due = job.not_before
+    return QueueEntry(
+        job.id,
+        job.spec.repository,
+        class_of(job.spec).key,
+        job.spec.priority,
+        int(accepted.timestamp() * 1000) if accepted else now_ms,
+        max(0.0, due.timestamp() - now_ms / 1000) if due else 0.0,
+    )
+
+
+async def enqueue(world: World, jobs: Sequence[Job]) -> None:
+    """Queue jobs. A queue that is away is no trouble: it is reconciled with the ledger."""
+    entries = [entry_for(job, world.now_ms()) for job in jobs if job.phase is Phase.QUEUED]
+    if not entries:
+        return
+    try:
+        await world.queue.push(entries)
+    except QueueUnavailable as error:
+        log.warning("queue is away", action="queue_outage", error=str(error))
+    world.work.notify()
+
+
+class Intake:
+    """Accept jobs in batches."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def run(self, ctx: ActorContext[AcceptJob]) -> None:
+        """Accept until stopped. What was answered is durable."""
+        ctx.started()
+        async for first in ctx:
+            batch = [first]
+            while len(batch) < BATCH:
+                try:
+                    batch.append(ctx.receive_nowait())
+                except trio.WouldBlock:
+                    break
+            created = await self._accept(batch)
+            await enqueue(self._world, created)
+
+    async def _accept(self, batch: Sequence[AcceptJob]) -> list[Job]:
+        created: list[Job] = []
+        for retry_of in dict.fromkeys(message.retry_of for message in batch):
+            group = [message for message in batch if message.retry_of == retry_of]
+            try:
+                answers = await self._world.ledger.accept([m.spec for m in group], retry_of)
+            except PortError as error:
+                for message in group:
+                    message.reply_to.fail(error)
+                continue
+            for message, answer in zip(group, answers, strict=True):
+                message.reply_to.send(answer)
+                if answer.result is AcceptResult.CREATED:
+                    created.append(answer.job)
+        return created

@@ -1,0 +1,76 @@
+"""The keeper: periodic duties of the queue and the ledger.
+
+Losing all of Redis, or a part of it, loses nothing: what the ledger calls QUEUED and the queue
+does not know is queued again.
+"""
+
+from typing import Any
+
+import structlog
+import trio
+
+from runnerhub.actors.intake import enqueue
+from runnerhub.actors.world import World
+from runnerhub.model.outcome import QUEUE_EXPIRED
+from runnerhub.ports.errors import Unavailable
+from runnerhub.runtime import ActorContext
+
+log = structlog.get_logger(__name__)
+
+PAGE = 500
+PRUNE_EVERY = 3600.0
+
+
+class Keeper:
+    """Reconcile, expire and prune."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._prune_at = 0.0
+
+    async def run(self, ctx: ActorContext[Any]) -> None:
+        """Do the rounds until stopped."""
+        ctx.started()
+        while not ctx.stopping.is_set():
+            pause = self._world.settings.reconcile_every
+            try:
+                await self._round()
+            except Unavailable as error:
+                log.warning("housekeeping waits", action="keeper_outage", error=str(error))
+                pause = min(pause, 2.0)
+            with trio.move_on_after(pause):
+                await ctx.stopping.wait()
+
+    async def _round(self) -> None:
+        await self.reconcile()
+        await self._world.queue.restore_expired()
+        await self._expire()
+        if trio.current_time() >= self._prune_at:
+            settings = self._world.settings
+            counts = await self._world.ledger.prune(
+                keep_days=settings.keep_days, log_days=settings.log_days
+            )
+            log.info("pruned", action="pruned", **counts)
+            self._prune_at = trio.current_time() + PRUNE_EVERY
+
+    async def reconcile(self) -> int:
+        """Queue what the ledger calls QUEUED and the queue does not know; count it."""
+        last: str | None = None
+        missing = 0
+        while page := await self._world.ledger.queued(last, PAGE):
+            known = await self._world.queue.known([job.id for job in page])
+            lost = [job for job in page if job.id not in known]
+            await enqueue(self._world, lost)
+            missing += len(lost)
+            last = page[-1].id
+        if missing:
+            log.info("queue reconciled", action="queue_reconciled", count=missing)
+        return missing
+
+    async def _expire(self) -> None:
+        ledger = self._world.ledger
+        expired = await ledger.expired_in_queue(self._world.settings.queue_max, PAGE)
+        for job_id in expired:
+            await ledger.conclude_queued(job_id, QUEUE_EXPIRED)
+        if expired:
+            await self._world.queue.acknowledge(list(expired))

@@ -1,0 +1,39 @@
+"""Wake whoever waits for a change of something, by key. Loses no wake-up that matters.
+
+Whoever waits takes a ticket first, then looks at the state, then waits on the ticket: a change
+in between has set it already.
+"""
+
+from collections.abc import Hashable
+
+import trio
+
+
+class Wakeups:
+    """Events by key, renewed at each notification; a key costs nothing while nobody waits."""
+
+    def __init__(self) -> None:
+        self._events: dict[Hashable, trio.Event] = {}
+
+    def ticket(self, key: Hashable = None) -> trio.Event:
+        """Return the event that the next notification of this key sets."""
+        return self._events.setdefault(key, trio.Event())
+
+    def notify(self, key: Hashable = None) -> None:
+        """Wake those who wait for a key."""
+        event = self._events.pop(key, None)
+        if event is not None:
+            event.set()
+
+    def notify_all(self) -> None:
+        """Wake everybody."""
+        events, self._events = self._events, {}
+        for event in events.values():
+            event.set()
+
+
+async def wait_at_most(event: trio.Event, seconds: float) -> bool:
+    """Wait for an event for so long; tell whether it came. A checkpoint."""
+    with trio.move_on_after(seconds):
+        await event.wait()
+    return event.is_set()

@@ -1,0 +1,131 @@
+"""What all actors share: the ports, the settings, and one live record per Docker host."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from runnerhub.actors.wakeups import Wakeups
+from runnerhub.model.lease import Lease, trusted_until
+from runnerhub.model.placement import HostView
+from runnerhub.model.sandbox import Relaxations
+from runnerhub.model.subnets import SubnetPool
+from runnerhub.ports.engine import Engine, EngineInfo
+from runnerhub.ports.ledger import Ledger
+from runnerhub.ports.queue import JobQueue
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSettings:
+    """What the actors need to be told. Durations in seconds."""
+
+    node_id: str
+    max_attempts: int = 3
+    host_lost_after: float = 60.0
+    queue_max: float = 24 * 3600.0
+    lease_ttl: float = 15.0
+    clean_up: float = 6.0
+    stop_grace: float = 0.0
+    sweep_every: float = 60.0
+    reconcile_every: float = 30.0
+    recovery_every: float = 2.0
+    log_max_mb: int = 64
+    keep_days: float = 30.0
+    log_days: float = 14.0
+    image_pull: str = "if-missing"
+    retry_delay: float = 1.0
+    relaxations: Relaxations = field(default_factory=Relaxations)
+
+
+@dataclass(slots=True)
+class HostState:
+    """The live record of a Docker host.
+
+    Its actor writes what it sees of the engine, the lease keeper what it owns; the others read.
+    Everything happens in one thread between two awaits, so there is nothing to lock.
+
+    Attributes:
+        epoch: counts connections to the event stream; a change means a gap in what was seen.
+        held: sandbox ids of the attempts that occupy a slot.
+        leasing: those of them that the ledger has not confirmed yet.
+    """
+
+    name: str
+    url: str
+    engine: Engine
+    slots: int
+    labels: frozenset[str]
+    lease: Lease | None = None
+    trusted_until: float = -math.inf
+    reachable: bool = False
+    lost: bool = False
+    draining: bool = False
+    epoch: int = 0
+    detail: str = "not connected yet"
+    info: EngineInfo | None = None
+    warnings: Sequence[str] = ()
+    held: set[str] = field(default_factory=set)
+    leasing: set[str] = field(default_factory=set)
+    changed: Wakeups = field(default_factory=Wakeups)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this node may act on the host just now."""
+        return self.lease is not None and trio.current_time() < self.trusted_until
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the host takes no jobs just now."""
+        if self.lease is None:
+            return "is driven by another node"
+        if not self.trusted:
+            return "waits for its lease to be renewed"
+        if not self.reachable:
+            return f"is unreachable ({self.detail})"
+        return "is draining" if self.draining else None
+
+    def view(self) -> HostView:
+        """Return what placement sees."""
+        info = self.info
+        return HostView(
+            self.name,
+            self.labels,
+            self.slots,
+            max(0, self.slots - len(self.held)),
+            self.trouble,
+            info.cpus if info else 0.0,
+            info.memory_mb if info else 0,
+        )
+
+    def own(self, lease: Lease, asked_at: float) -> None:
+        """Act on the host from now on, for as long as the lease can be trusted."""
+        self.lease = lease
+        self.trusted_until = trusted_until(asked_at, lease.ttl_seconds)
+        self.changed.notify_all()
+
+    def disown(self) -> None:
+        """Another node drives the host now."""
+        self.lease = None
+        self.trusted_until = -math.inf
+        self.changed.notify_all()
+
+
+@dataclass(slots=True)
+class World:
+    """The ports, the settings and the hosts."""
+
+    settings: CoreSettings
+    cluster: str
+    ledger: Ledger
+    queue: JobQueue
+    hosts: Mapping[str, HostState]
+    subnets: SubnetPool
+    logs_changed: Wakeups = field(default_factory=Wakeups)
+    work: Wakeups = field(default_factory=Wakeups)
+    claiming: bool = True
+    now_ms: Callable[[], int] = lambda: 0
+
+    def views(self) -> list[HostView]:
+        """Return what placement sees of every host."""
+        return [host.view() for host in self.hosts.values()]
