@@ -1,0 +1,307 @@
+"""The engine port on a real Docker Engine. Each method is one crossing of the bridge."""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from runnerhub.adapters.docker import answers, bodies, streams
+from runnerhub.adapters.docker.client import Client, Refused, TlsFiles
+from runnerhub.ports.engine import (
+    ContainerSpec,
+    ContainerState,
+    EngineEvent,
+    EngineInfo,
+    NetworkSpec,
+    NetworkState,
+)
+from runnerhub.ports.errors import (
+    EngineRefused,
+    EngineUnavailable,
+    ImageMissing,
+    ImagePullFailed,
+    NameConflict,
+    SubnetConflict,
+)
+from runnerhub.runtime import Bridge, open_stream
+
+if TYPE_CHECKING:
+    import trio
+
+    from runnerhub.model.logs import LogEntry
+
+_INFO_SECONDS = 5.0
+_READ_SECONDS = 10.0
+_WRITE_SECONDS = 30.0
+_EXEC_SECONDS = 60.0
+_PULL_STALL_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+_MISSING, _CONFLICT = 404, 409
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+
+
+class DockerEngine:
+    """One Docker Engine; `ports.engine.Engine` says what the methods do.
+
+    Args:
+        bridge: to the host loop.
+        url: `unix:///path` or `tcp://host:port`.
+        tls: files for mutual TLS; None for a unix socket, or for tcp in the clear.
+    """
+
+    def __init__(self, bridge: Bridge, url: str, tls: TlsFiles | None = None) -> None:
+        self._bridge = bridge
+        self._client = Client(url, tls)
+
+    async def open(self) -> None:
+        """Get ready. Sends nothing, so it works while the engine is away."""
+        await self._bridge.call(self._client.open)
+
+    async def close(self) -> None:
+        """Close every connection. Harmless when repeated."""
+        await self._bridge.call(self._client.close)
+
+    async def info(self) -> EngineInfo:
+        """Return what the engine says of itself."""
+        return answers.engine_info(await self._ask("GET", "info", _INFO_SECONDS))
+
+    # ------------------------------------------------------------------ networks
+
+    async def create_network(self, spec: NetworkSpec) -> None:
+        """Create a bridge network with an explicit subnet."""
+        body = bodies.network_body(spec)
+        try:
+            await self._request("POST", "networks/create", _WRITE_SECONDS, body=body)
+        except Refused as refused:
+            if refused.status == _CONFLICT or refused.says("same bridge name"):
+                raise NameConflict(refused.message) from None
+            if refused.says("overlap"):
+                raise SubnetConflict(refused.message) from None
+            raise refused.as_error() from None
+
+    async def remove_network(self, name: str) -> bool:
+        """Remove a network, disconnecting what is on it."""
+        return await self._bridge.call(self._remove_network, name)
+
+    async def _remove_network(self, name: str) -> bool:
+        try:
+            await self._client.json("DELETE", f"networks/{_quoted(name)}", _WRITE_SECONDS)
+        except Refused as refused:
+            if refused.status == _MISSING:
+                return False
+            if not refused.says("active endpoints", "ambiguous", "matches found"):
+                raise refused.as_error() from None
+        else:
+            return True
+        params = {"filters": json.dumps({"name": [name]})}  # matches substrings too
+        found = await self._client.json("GET", "networks", _READ_SECONDS, params=params)
+        for network in found:
+            if network["Name"] == name:
+                await self._disconnect_and_remove(str(network["Id"]))
+        return True
+
+    async def _disconnect_and_remove(self, network_id: str) -> None:
+        path = f"networks/{network_id}"
+        try:
+            state = await self._client.json("GET", path, _READ_SECONDS)
+            for endpoint, member in (state.get("Containers") or {}).items():
+                # An endpoint without its container bears the container's name only.
+                whom = member["Name"] if endpoint.startswith("ep-") else endpoint
+                body = {"Container": whom, "Force": True}
+                try:
+                    await self._client.json("POST", f"{path}/disconnect", _WRITE_SECONDS, body=body)
+                except Refused:
+                    continue  # gone meanwhile, or the removal says why not
+            await self._client.json("DELETE", path, _WRITE_SECONDS)
+        except Refused as refused:
+            if refused.status != _MISSING:
+                raise refused.as_error() from None
+
+    async def networks(self, label: str | None = None) -> Sequence[NetworkState]:
+        """List networks."""
+        params = {"filters": json.dumps({"label": [label]})} if label else {}
+        found = await self._ask("GET", "networks", _READ_SECONDS, params=params)
+        return [answers.network_state(each) for each in found]
+
+    # ------------------------------------------------------------------ containers
+
+    async def create_container(self, spec: ContainerSpec) -> str:
+        """Create a container, least privileged."""
+        if not _is_image(spec.image):
+            raise ImageMissing(f"{spec.image!r} is no name of an image")
+        body, params = bodies.container_body(spec), {"name": spec.name}
+        try:
+            made = await self._request(
+                "POST", "containers/create", _WRITE_SECONDS, body=body, params=params
+            )
+        except Refused as refused:
+            if refused.status == _MISSING and refused.says("no such image", "image not found"):
+                raise ImageMissing(refused.message) from None
+            if refused.status == _CONFLICT and refused.says("in use", "conflict"):
+                raise NameConflict(refused.message) from None
+            raise refused.as_error() from None
+        return str(made["Id"])
+
+    async def start_container(self, name: str) -> None:
+        """Start a container."""
+        await self._ask("POST", f"containers/{_quoted(name)}/start", _WRITE_SECONDS)
+
+    async def inspect_container(self, name: str) -> ContainerState | None:
+        """Return the state of a container."""
+        found = await self._find(f"containers/{_quoted(name)}/json")
+        return None if found is None else answers.inspected_container(found)
+
+    async def containers(self, label: str) -> Sequence[ContainerState]:
+        """List containers, running or not."""
+        params = {"all": "1", "filters": json.dumps({"label": [label]})}
+        found = await self._ask("GET", "containers/json", _READ_SECONDS, params=params)
+        return [answers.listed_container(each) for each in found]
+
+    async def stop_container(self, name: str, grace_seconds: float) -> None:
+        """TERM, wait for the grace, then KILL."""
+        path, params = f"containers/{_quoted(name)}", {}
+        if grace_seconds > 0:
+            path, params = f"{path}/stop", {"t": str(math.ceil(grace_seconds))}
+        else:
+            path = f"{path}/kill"
+        try:
+            await self._request("POST", path, _WRITE_SECONDS + max(grace_seconds, 0), params=params)
+        except Refused as refused:
+            if refused.status != _MISSING and not refused.says("is not running"):
+                raise refused.as_error() from None
+
+    async def remove_container(self, name: str) -> bool:
+        """Kill and remove a container with its anonymous volumes."""
+        return await self._bridge.call(self._remove_container, name)
+
+    async def _remove_container(self, name: str) -> bool:
+        path, params = f"containers/{_quoted(name)}", {"force": "1", "v": "1"}
+        try:
+            await self._client.json("DELETE", path, _WRITE_SECONDS, params=params)
+        except Refused as refused:
+            if refused.status == _MISSING:
+                return False
+            if not refused.says("already in progress"):
+                raise refused.as_error() from None
+            await self._wait_until_gone(path)
+        return True
+
+    async def _wait_until_gone(self, path: str) -> None:
+        """Somebody else is removing it: their success is ours."""
+        for _ in range(round(_WRITE_SECONDS / _POLL_SECONDS)):
+            try:
+                await self._client.json("GET", f"{path}/json", _READ_SECONDS)
+            except Refused as refused:
+                if refused.status == _MISSING:
+                    return
+                raise refused.as_error() from None
+            await asyncio.sleep(_POLL_SECONDS)
+        raise EngineUnavailable("A removal that was in progress has not ended")
+
+    async def exec_ok(self, name: str, command: Sequence[str]) -> bool:
+        """Run a command in a running container and tell whether it exited 0."""
+        return await self._bridge.call(self._exec_ok, name, command)
+
+    async def _exec_ok(self, name: str, command: Sequence[str]) -> bool:
+        body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
+        path = f"containers/{_quoted(name)}/exec"
+        try:
+            made = await self._client.json("POST", path, _WRITE_SECONDS, body=body)
+            path, start = f"exec/{made['Id']}", {"Detach": False, "Tty": False}
+            async with (
+                self._client.stream("POST", f"{path}/start", _EXEC_SECONDS, body=start) as output,
+                asyncio.timeout(_EXEC_SECONDS),
+            ):
+                async for _ in output.content.iter_any():
+                    pass  # its output is nobody's, and its end is the command's
+            while True:
+                state = await self._client.json("GET", f"{path}/json", _READ_SECONDS)
+                if not state["Running"]:
+                    return bool(state["ExitCode"] == 0)
+                await asyncio.sleep(_POLL_SECONDS)
+        except Refused:
+            return False  # not running, gone, or no such command in it
+
+    # ------------------------------------------------------------------ images
+
+    async def has_image(self, image: str) -> bool:
+        """Tell whether an image is present."""
+        return _is_image(image) and await self._find(f"images/{image}/json") is not None
+
+    async def pull_image(self, image: str) -> None:
+        """Pull an image; a pull without progress for a minute has failed."""
+        if not _is_image(image):
+            raise ImagePullFailed(f"{image!r} is no name of an image")
+        await self._bridge.call(self._pull_image, image)
+
+    async def _pull_image(self, image: str) -> None:
+        params = {"fromImage": image}
+        if ":" not in image.rpartition("/")[2] and "@" not in image:
+            params["tag"] = "latest"  # without a tag all of them would be pulled
+        path, stall = "images/create", _PULL_STALL_SECONDS
+        try:
+            async with self._client.stream("POST", path, stall, params=params) as answer:
+                progress = aiter(streams.lines(answer))
+                while True:
+                    async with asyncio.timeout(stall):
+                        line = await anext(progress, None)
+                    if line is None:
+                        return
+                    said = json.loads(line)
+                    if "error" in said:
+                        raise ImagePullFailed(str(said["error"]))
+        except Refused as refused:
+            raise ImagePullFailed(refused.message) from None
+
+    # ------------------------------------------------------------------ streams
+
+    @asynccontextmanager
+    async def events(self, label: str) -> "AsyncIterator[trio.MemoryReceiveChannel[EngineEvent]]":
+        """Stream container events from now on."""
+        make = partial(streams.events, self._client, label)
+        async with open_stream(self._bridge, make, buffer=1024) as stream:
+            await stream.receive()  # the mark that says: subscribed
+            yield cast("trio.MemoryReceiveChannel[EngineEvent]", stream)
+
+    def logs(
+        self, name: str, since: str = ""
+    ) -> "AbstractAsyncContextManager[trio.MemoryReceiveChannel[LogEntry]]":
+        """Follow a container's log to its end."""
+        make = partial(streams.logs, self._client, name, since)
+        stream = open_stream(self._bridge, make, buffer=256)
+        return cast("AbstractAsyncContextManager[trio.MemoryReceiveChannel[LogEntry]]", stream)
+
+    # ------------------------------------------------------------------ requests
+
+    async def _request(self, method: str, path: str, seconds: float, **request: Any) -> Any:  # noqa: ANN401
+        return await self._bridge.call(self._client.json, method, path, seconds, **request)
+
+    async def _ask(self, method: str, path: str, seconds: float, **request: Any) -> Any:  # noqa: ANN401
+        try:
+            return await self._request(method, path, seconds, **request)
+        except Refused as refused:
+            raise refused.as_error() from None
+
+    async def _find(self, path: str) -> dict[str, Any] | None:
+        try:
+            found = await self._request("GET", path, _READ_SECONDS)
+        except Refused as refused:
+            if refused.status == _MISSING:
+                return None
+            raise refused.as_error() from None
+        return cast("dict[str, Any]", found)
+
+
+def _quoted(name: str) -> str:
+    if name in {"", ".", ".."}:
+        raise EngineRefused(f"{name!r} is no name")
+    return quote(name, safe="")
+
+
+def _is_image(name: str) -> bool:
+    return _IMAGE.fullmatch(name) is not None and ".." not in name
