@@ -116,6 +116,8 @@ class Foreman:
 
     async def _round(self) -> None:
         owned = [h for h in self._world.hosts.values() if h.trusted]
+        # What was confirmed before the ledger is read, and is not in it then, is over.
+        confirmed = {host.name: host.held - host.leasing for host in owned}
         try:
             active = await self._world.ledger.active([host.name for host in owned])
         except LedgerUnavailable as error:
@@ -123,8 +125,7 @@ class Foreman:
             return
         for host in owned:
             live = {job.sandbox_id for job in active if job.host == host.name and job.sandbox_id}
-            without_actor = host.held - live
-            host.held -= {sandbox for sandbox in without_actor if sandbox not in host.leasing}
+            host.held -= confirmed[host.name] - live
             host.held |= live
         await self._start_missing(active, self._registry)
         known = {job.id for job in active}

@@ -31,7 +31,6 @@ class HostActor:
     def __init__(self, world: World, host: HostState) -> None:
         self._world = world
         self._host = host
-        self._label = f"{LABEL_CLUSTER}={world.cluster}"
         self._sweep_wanted = trio.Event()
         self._backoff = Backoff()
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -52,7 +51,7 @@ class HostActor:
         while True:
             try:
                 host.info = await host.engine.info()
-                async with host.engine.events(self._label) as events:
+                async with host.engine.events(f"{LABEL_CLUSTER}={self._world.cluster}") as events:
                     self._connected()
                     attempt = 0
                     async for event in events:

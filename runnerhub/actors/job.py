@@ -271,6 +271,7 @@ class JobActor:
             # Still REAPING: recovery sends another actor.
             log.warning("reaping put off", action="reap_put_off", job=self._job.id, why=str(errors))
         if self._job.phase is Phase.FINISHED:
+            self._world.statistics.note(self._job)
             self._release()
 
     def _release(self) -> None:

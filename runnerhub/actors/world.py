@@ -1,11 +1,13 @@
 """What all actors share: the ports, the settings, and one live record per Docker host."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import trio
 
+from runnerhub.actors.metrics import JobStatistics
 from runnerhub.actors.wakeups import Wakeups
 from runnerhub.model.lease import Lease, trusted_until
 from runnerhub.model.placement import HostView
@@ -113,18 +115,24 @@ class HostState:
 
 @dataclass(slots=True)
 class World:
-    """The ports, the settings and the hosts."""
+    """The ports, the settings and the hosts.
+
+    Attributes:
+        ledger: set, with `queue` and `cluster`, by the stores, which start before all others.
+        claiming: whether the dispatcher may take new jobs; false once a stop has begun.
+    """
 
     settings: CoreSettings
-    cluster: str
-    ledger: Ledger
-    queue: JobQueue
     hosts: Mapping[str, HostState]
     subnets: SubnetPool
+    ledger: Ledger = field(init=False)
+    queue: JobQueue = field(init=False)
+    cluster: str = field(init=False)
     logs_changed: Wakeups = field(default_factory=Wakeups)
     work: Wakeups = field(default_factory=Wakeups)
+    statistics: JobStatistics = field(default_factory=JobStatistics)
     claiming: bool = True
-    now_ms: Callable[[], int] = lambda: 0
+    now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
 
     def views(self) -> list[HostView]:
         """Return what placement sees of every host."""
