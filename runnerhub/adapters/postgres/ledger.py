@@ -1,0 +1,22 @@
+"""The ledger, put together of its parts."""
+
+import secrets
+
+from runnerhub.adapters.postgres.accepting import Accepting
+from runnerhub.adapters.postgres.leases import Leases
+from runnerhub.adapters.postgres.logs import Logs
+from runnerhub.adapters.postgres.reading import Reading
+from runnerhub.adapters.postgres.writing import Writing
+
+
+class PostgresLedger(Accepting, Writing, Reading, Leases, Logs):
+    """The ledger in PostgreSQL: `PostgresLedger(bridge, url)`, then `open`, at the end `close`."""
+
+    async def cluster_id(self) -> str:
+        """Return this ledger's cluster id, made at the first call."""
+        rows = await self._fetch(
+            "INSERT INTO cluster (id) VALUES ($1)"
+            " ON CONFLICT (single) DO UPDATE SET id = cluster.id RETURNING id",
+            secrets.token_hex(6),
+        )
+        return str(rows[0]["id"])

@@ -1,0 +1,87 @@
+"""Read jobs and their history."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from runnerhub.adapters.postgres import rows
+from runnerhub.adapters.postgres.store import Store
+from runnerhub.model.ids import is_job_id
+from runnerhub.model.job import Job, JobEvent, Phase, Status, status_of
+from runnerhub.ports.ledger import JobPage
+
+# Written out, so that the partial indexes serve.
+_STATUS = {
+    status: "phase IN ({})".format(", ".join(f"'{p}'" for p in Phase if status_of(p) is status))
+    for status in Status
+}
+
+
+class Reading(Store):
+    """What can be asked of the jobs."""
+
+    async def job(self, job_id: str) -> Job | None:
+        """Return a job; None when there is none."""
+        found = await self._fetch("SELECT * FROM jobs WHERE id = $1", job_id)
+        return rows.job(found[0]) if found else None
+
+    async def jobs(
+        self,
+        *,
+        status: Status | None = None,
+        repository: str | None = None,
+        dead_letters: bool = False,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> JobPage:
+        """List jobs, newest first."""
+        args: list[object] = [limit + 1]
+        where = ["true"]
+        if status is not None:
+            where.append(_STATUS[status])
+        if repository is not None:
+            args.append(repository)
+            where.append(f"repository = ${len(args)}")
+        if dead_letters:
+            where.append("dead_letter")
+        if cursor is not None:
+            if not is_job_id(cursor):
+                raise ValueError("this is no cursor of ours; take next_cursor of the last page")
+            args.append(cursor)
+            where.append(f"id < ${len(args)}")
+        sql = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $1"  # noqa: S608 - constants
+        found = [rows.job(row) for row in await self._fetch(sql, *args)]
+        page = found[:limit]
+        return JobPage(page, page[-1].id if page and len(found) > limit else None)
+
+    async def events(self, job_id: str) -> Sequence[JobEvent]:
+        """Return a job's history, in order."""
+        sql = "SELECT * FROM job_events WHERE job_id = $1 ORDER BY seq"
+        return [rows.event(row) for row in await self._fetch(sql, job_id)]
+
+    async def queued(self, after: str | None, limit: int) -> Sequence[Job]:
+        """Page through the jobs in QUEUED by id."""
+        sql = "SELECT * FROM jobs WHERE phase = 'queued' AND id > $1 ORDER BY id LIMIT $2"
+        return [rows.job(row) for row in await self._fetch(sql, after or "", limit)]
+
+    async def active(self, hosts: Collection[str]) -> Sequence[Job]:
+        """Return the jobs from LEASED to REAPING on these hosts."""
+        sql = "SELECT * FROM jobs WHERE host = ANY($1) AND phase <> 'finished' ORDER BY id"
+        return [rows.job(row) for row in await self._fetch(sql, list(hosts))]
+
+    async def live_sandboxes(self, host: str) -> frozenset[str]:
+        """Return the sandbox ids of the attempts from LEASED to REAPING on a host."""
+        sql = "SELECT sandbox_id FROM jobs WHERE host = $1 AND phase <> 'finished'"
+        return frozenset(row["sandbox_id"] for row in await self._fetch(sql, host))
+
+    async def expired_in_queue(self, older_than_seconds: float, limit: int) -> Sequence[str]:
+        """Return ids of QUEUED jobs that were accepted longer ago than this."""
+        sql = """
+            SELECT id FROM jobs WHERE phase = 'queued'
+                AND accepted_at < clock_timestamp() - make_interval(secs => $1)
+            ORDER BY accepted_at, id LIMIT $2
+        """
+        return [row["id"] for row in await self._fetch(sql, float(older_than_seconds), limit)]
+
+    async def queue_depths(self) -> Mapping[str, int]:
+        """Count jobs by phase, FINISHED left out."""
+        sql = "SELECT phase, count(*) AS n FROM jobs WHERE phase <> 'finished' GROUP BY phase"
+        return {row["phase"]: row["n"] for row in await self._fetch(sql)}
