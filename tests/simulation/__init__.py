@@ -1,0 +1,1 @@
+"""The whole tree on simulated ports, under a mock clock."""
