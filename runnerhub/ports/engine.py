@@ -152,6 +152,9 @@ class Engine(Protocol):
     async def remove_container(self, name: str) -> bool:
         """Kill and remove a container with its anonymous volumes; False when there was none."""
 
+    async def volumes(self) -> frozenset[str]:
+        """Return the names of all volumes, ours or not."""
+
     async def exec_ok(self, name: str, command: Sequence[str]) -> bool:
         """Run a command in a running container and tell whether it exited 0."""
 

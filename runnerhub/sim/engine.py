@@ -215,6 +215,11 @@ class SimEngine:
         self._faults.strike("remove_container", after=True)
         return container is not None
 
+    async def volumes(self) -> frozenset[str]:
+        """Return nothing: a simulated image declares no volumes."""
+        await self._begin("volumes")
+        return frozenset()
+
     async def exec_ok(self, name: str, command: Sequence[str]) -> bool:
         """Run a command and tell whether it exited 0."""
         await self._begin("exec_ok")

@@ -203,6 +203,11 @@ class DockerEngine:
             await asyncio.sleep(_POLL_SECONDS)
         raise EngineUnavailable("A removal that was in progress has not ended")
 
+    async def volumes(self) -> frozenset[str]:
+        """Return the names of all volumes, ours or not."""
+        found = await self._ask("GET", "volumes", _READ_SECONDS)
+        return frozenset(volume["Name"] for volume in found["Volumes"] or ())
+
     async def exec_ok(self, name: str, command: Sequence[str]) -> bool:
         """Run a command in a running container and tell whether it exited 0."""
         return await self._bridge.call(self._exec_ok, name, command)
@@ -257,6 +262,21 @@ class DockerEngine:
                         raise ImagePullFailed(str(said["error"]))
         except Refused as refused:
             raise ImagePullFailed(refused.message) from None
+
+    async def import_image(self, image: str, root_file_system: bytes) -> None:
+        """Make an image of a root file system, given as a tar archive."""
+        name, _, tag = image.partition(":")
+        await self._bridge.call(self._import_image, name, tag or "latest", root_file_system)
+
+    async def _import_image(self, name: str, tag: str, archive: bytes) -> None:
+        params = {"fromSrc": "-", "repo": name, "tag": tag}
+        stall = _PULL_STALL_SECONDS
+        headers = {"content-type": "application/x-tar"}
+        async with self._client.stream(
+            "POST", "images/create", stall, params=params, data=archive, headers=headers
+        ) as answer:
+            async for _ in streams.lines(answer):
+                pass
 
     # ------------------------------------------------------------------ streams
 
