@@ -61,13 +61,13 @@ def on_real(case: Case, part: Dockerd, *, tls: bool = False) -> None:
 _subnets = itertools.count()
 
 
-def network(name: str = "rh-net", **changes: Any) -> NetworkSpec:  # noqa: ANN401 - a field
+def network(name: str = "rh-net", **changes: Any) -> NetworkSpec:
     subnet = f"10.78.{next(_subnets)}.0/28"
     fields: dict[str, Any] = {"subnet": subnet, "internal": True, "bridge": name, **changes}
     return NetworkSpec(name, {LABEL: "1"}, **fields)
 
 
-def shell(script: str, name: str = "rh-one", **changes: Any) -> ContainerSpec:  # noqa: ANN401 - a field
+def shell(script: str, name: str = "rh-one", **changes: Any) -> ContainerSpec:
     fields: dict[str, Any] = {"image": BUSYBOX, "labels": {LABEL: "1"}, **changes}
     return ContainerSpec(name, command=("sh", "-c", script), **fields)
 
