@@ -1,0 +1,203 @@
+"""Settings of a node: command line, then `RUNNERHUB_*`, then `runnerhub.toml`, then defaults."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from runnerhub.errors import RunnerHubError
+
+HOST_FORM = "NAME=URL[,slots=N][,label=L]…"
+
+
+class ConfigError(RunnerHubError):
+    """A setting is wrong; the message names it and the mend, in one line."""
+
+
+class HostSettings(BaseModel):
+    """A Docker host.
+
+    Attributes:
+        url: unix:///path/to.sock, or tcp://HOST:PORT with the three TLS files.
+        slots: how many jobs run there at once.
+        labels: what jobs may ask for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    url: str
+    slots: int = Field(4, ge=1, le=1000)
+    labels: tuple[str, ...] = ()
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if not url.startswith(("unix://", "tcp://", "sim://")):
+            raise ValueError("must begin with unix:// or tcp://")
+        return url
+
+
+class PoolSettings(BaseModel):
+    """What jobs of certain labels get: image, limits, and what is relaxed for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    labels: tuple[str, ...] = ()
+    image: str | None = None
+    stop_grace_seconds: float = Field(0.0, ge=0, le=600)
+    cap_add: tuple[str, ...] = ()
+    read_only: bool = False
+    user: str | None = None
+
+
+class Settings(BaseSettings):
+    """All settings of a node. Durations carry their unit in the name."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNNERHUB_", frozen=True, extra="forbid")
+
+    bind: str = Field("127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
+    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    docker_hosts: Annotated[tuple[HostSettings, ...], NoDecode] = ()
+    pools: tuple[PoolSettings, ...] = Field((), max_length=1)
+    database_url: str | None = None
+    redis_url: str | None = None
+    subnet_range: str = "10.231.0.0/16"
+    subnet_prefix: int = Field(28, ge=16, le=29)
+    max_attempts: int = Field(3, ge=1, le=100)
+    host_lost_after_seconds: float = Field(60.0, gt=0)
+    queue_max_hours: float = Field(24.0, gt=0)
+    lease_ttl_seconds: float = Field(15.0, ge=3)
+    drain_seconds: float = Field(0.0, ge=0)
+    on_stop: Literal["hand_over", "reap"] = "hand_over"
+    clean_up_seconds: float = Field(6.0, ge=1)
+    log_max_mb: int = Field(64, ge=1)
+    keep_days: float = Field(30.0, gt=0)
+    log_days: float = Field(14.0, gt=0)
+    image_pull: Literal["always", "if-missing", "never"] = "if-missing"
+    metrics_open: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    jwt_secret: str | None = Field(None, min_length=32)
+
+    @field_validator("docker_hosts", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [part for part in value.split(";") if part.strip()]
+        if isinstance(value, list | tuple):
+            value = [parse_docker_host(v) if isinstance(v, str) else v for v in value]
+        return value
+
+    @field_validator("docker_hosts")
+    @classmethod
+    def _names_differ(cls, hosts: tuple[HostSettings, ...]) -> tuple[HostSettings, ...]:
+        names = [host.name for host in hosts]
+        if len(set(names)) != len(names):
+            raise ValueError("two hosts have the same name")
+        return hosts
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the file, which `load_settings` reads, below the environment."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+
+def default_data_dir() -> Path:
+    """Return the folder for data where none is named."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "runnerhub"
+
+
+def parse_docker_host(text: str) -> HostSettings:
+    """Read `NAME=URL[,slots=N][,label=L]…`, as on the command line.
+
+    Raises:
+        ValueError: not of that form; the message shows the form.
+    """
+    head, *options = text.strip().split(",")
+    name, equals, url = head.partition("=")
+    if not equals or not url:
+        raise ValueError(f"{text!r} is not of the form {HOST_FORM}")
+    fields: dict[str, Any] = {"name": name, "url": url}
+    labels: list[str] = []
+    for option in options:
+        key, _, value = option.partition("=")
+        if key == "label" and value:
+            labels.append(value)
+        elif key in {"slots", "tls_ca", "tls_cert", "tls_key"} and value:
+            fields[key] = value
+        else:
+            raise ValueError(f"{option!r} in {text!r} is not understood; the form is {HOST_FORM}")
+    try:
+        return HostSettings(**fields, labels=tuple(labels))
+    except ValidationError as error:
+        raise ValueError(f"{text!r}: {_first(error)}") from None
+
+
+def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
+    """Read the settings.
+
+    Args:
+        config: the file; `RUNNERHUB_CONFIG`, or ./runnerhub.toml if it exists, for None.
+        overrides: from the command line; None values count as not given.
+
+    Raises:
+        ConfigError: in one line, what is wrong and where.
+    """
+    from_file = _read(config)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        if name in os.environ:
+            given.setdefault(name.lower(), os.environ[name])
+    in_environment = {
+        key.removeprefix("RUNNERHUB_").lower() for key in os.environ if key.startswith("RUNNERHUB_")
+    }
+    merged = {k: v for k, v in from_file.items() if k not in in_environment} | given
+    try:
+        return Settings(**merged)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigError(_first(error)) from None
+
+
+def _read(config: Path | None) -> dict[str, Any]:
+    named = config or (Path(p) if (p := os.environ.get("RUNNERHUB_CONFIG")) else None)
+    path = named or Path("runnerhub.toml")
+    if not path.exists():
+        if named is not None:
+            raise ConfigError(f"there is no configuration file {path}")
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    words = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        words = "is no setting of RunnerHub"
+    return f"{where}: {words}" if where else words
