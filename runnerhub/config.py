@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RUNNERHUB_", frozen=True, extra="forbid")
 
     bind: str = Field("127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
-    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    data_dir: Path = Field(default_factory=lambda: default_data_dir())  # noqa: PLW0108 - defined below
     docker_hosts: Annotated[tuple[HostSettings, ...], NoDecode] = ()
     pools: tuple[PoolSettings, ...] = Field((), max_length=1)
     database_url: str | None = None
@@ -176,7 +176,7 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
     }
     merged = {k: v for k, v in from_file.items() if k not in in_environment} | given
     try:
-        return Settings(**merged)  # type: ignore[arg-type]
+        return Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
 

@@ -1,0 +1,77 @@
+"""The web application: routes, and every error as a problem."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import structlog
+from quart import Response
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from runnerhub.api.jobs import jobs
+from runnerhub.api.operations import operations
+from runnerhub.api.problems import Problem, busy
+from runnerhub.ports.errors import Unavailable
+from runnerhub.ports.hub import Hub, Overloaded
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from runnerhub.api.auth import Tokens
+    from runnerhub.config import Settings
+
+log = structlog.get_logger(__name__)
+
+BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 10
+
+
+def create_app(
+    hub: Hub, settings: "Settings", tokens: "Tokens", metrics: "CollectorRegistry"
+) -> QuartTrio:
+    """Build the application over the core.
+
+    Args:
+        hub: the core.
+        settings: the node's.
+        tokens: verify what callers bring.
+        metrics: what is served to Prometheus.
+    """
+    app = QuartTrio("runnerhub.api")
+    app.config.update(
+        HUB=hub,
+        SETTINGS=settings,
+        TOKENS=tokens,
+        METRICS=metrics,
+        MAX_CONTENT_LENGTH=BODY_BYTES,
+        BODY_TIMEOUT=BODY_SECONDS,
+        RESPONSE_TIMEOUT=60,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.register_blueprint(jobs)
+    app.register_blueprint(operations)
+
+    @app.errorhandler(Problem)
+    async def problem(error: Problem) -> Response:
+        return error.response()
+
+    @app.errorhandler(Overloaded)
+    async def overloaded(error: Overloaded) -> Response:
+        return busy(str(error), error.retry_after_seconds).response()
+
+    @app.errorhandler(Unavailable)
+    async def unavailable(error: Unavailable) -> Response:
+        return busy(str(error), 2).response()
+
+    @app.errorhandler(HTTPException)
+    async def http(error: HTTPException) -> Response:
+        code = HTTPStatus(error.code or 500)
+        return Problem(code, error.description or code.phrase).response()
+
+    @app.errorhandler(Exception)
+    async def unexpected(error: Exception) -> Response:
+        log.error("request failed", action="request_failed", exc_info=error)
+        words = "RunnerHub made a mistake; its log says which"
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, words).response()
+
+    return app

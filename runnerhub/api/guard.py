@@ -1,0 +1,52 @@
+"""What stands before every handler: the token, the role, and the bounds of a request."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import ParamSpec, TypeVar
+
+from quart import current_app, request
+
+from runnerhub.api.auth import PERMISSIONS, Tokens, Unauthorized
+from runnerhub.api.problems import Problem
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def role_of_request() -> str | None:
+    """Return the role of the token in the request; None when there is none. Raises Problem."""
+    header = request.headers.get("Authorization", "")
+    scheme, _, token = header.partition(" ")
+    if not header:
+        return None
+    tokens: Tokens = current_app.config["TOKENS"]
+    if scheme.lower() != "bearer":
+        raise _unauthorized("the Authorization header must be: Bearer TOKEN")
+    try:
+        return tokens.role_of(token.strip())
+    except Unauthorized as error:
+        raise _unauthorized(str(error)) from None
+
+
+def needs(permission: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+    """Let a handler be reached only with a role that has a permission."""
+
+    def decorate(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @wraps(handler)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            role = role_of_request()
+            if role is None:
+                raise _unauthorized("this needs a token: Authorization: Bearer TOKEN")
+            if permission not in PERMISSIONS[role]:
+                able = " or ".join(r for r, may in PERMISSIONS.items() if permission in may)
+                raise Problem(HTTPStatus.FORBIDDEN, f"the role {role} may not; it takes {able}")
+            return await handler(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _unauthorized(why: str) -> Problem:
+    return Problem(HTTPStatus.UNAUTHORIZED, why, headers={"WWW-Authenticate": "Bearer"})

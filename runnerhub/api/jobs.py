@@ -1,0 +1,163 @@
+"""Jobs and dead letters."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+from quart import Blueprint, Response, current_app, request
+
+from runnerhub.api.guard import needs
+from runnerhub.api.problems import Problem, invalid, not_found
+from runnerhub.api.schemas import DelegateBody
+from runnerhub.api.views import event_view, job_view
+from runnerhub.model.job import Job, Status
+from runnerhub.ports.hub import Hub
+from runnerhub.ports.ledger import AcceptResult
+
+jobs = Blueprint("jobs", __name__)
+
+Answer = tuple[dict[str, Any], int]
+
+
+def hub() -> Hub:
+    """Return the core behind this app."""
+    found: Hub = current_app.config["HUB"]
+    return found
+
+
+async def the_job(job_id: str) -> Job:
+    """Return a job, or raise the problem that there is none."""
+    job = await hub().ledger.job(job_id)
+    if job is None:
+        raise not_found(f"job {job_id}")
+    return job
+
+
+@jobs.post("/api/jobs/delegate")
+@needs("submit")
+async def delegate() -> Answer:
+    """Accept a job."""
+    if not request.is_json:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+    try:
+        body = DelegateBody.model_validate_json(await request.get_data())
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise Problem(HTTPStatus.BAD_REQUEST, f"no JSON: {error.errors()[0]['msg']}") from None
+        raise invalid(error) from None
+    accepted = await hub().delegate(body.spec())
+    match accepted.result:
+        case AcceptResult.CREATED:
+            return job_view(accepted.job, hub()), HTTPStatus.CREATED
+        case AcceptResult.EXISTING:
+            return job_view(accepted.job, hub()), HTTPStatus.OK
+        case AcceptResult.CONFLICT:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                f"external_id {body.external_id!r} of {body.repository!r} is job "
+                f"{accepted.job.id} already, with another body",
+            )
+
+
+@jobs.get("/api/jobs/<job_id>")
+@jobs.get("/api/jobs/<job_id>/status")
+@needs("read")
+async def status(job_id: str) -> Answer:
+    """Return where a job stands."""
+    return job_view(await the_job(job_id), hub()), HTTPStatus.OK
+
+
+@jobs.get("/api/jobs")
+@needs("read")
+async def listing() -> Answer:
+    """List jobs, newest first."""
+    return await _page(dead_letters=False)
+
+
+@jobs.get("/api/dead-letters")
+@needs("read")
+async def dead_letters() -> Answer:
+    """List jobs that were given up."""
+    return await _page(dead_letters=True)
+
+
+async def _page(*, dead_letters: bool) -> Answer:
+    args = request.args
+    for name in args:
+        if name not in {"status", "repository", "cursor", "limit"}:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"{name} is no parameter here")
+    wanted = args.get("status")
+    if wanted is not None and wanted not in set(Status):
+        words = f"status must be one of {', '.join(Status)}"
+        raise Problem(HTTPStatus.BAD_REQUEST, words)
+    limit = args.get("limit", "100")
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:6]) <= 1000:  # noqa: PLR2004
+        raise Problem(HTTPStatus.BAD_REQUEST, "limit must be a whole number from 1 to 1000")
+    repository = args.get("repository")
+    if repository is not None and "\0" in repository:
+        raise Problem(HTTPStatus.BAD_REQUEST, "repository must not hold a NUL character")
+    try:
+        page = await hub().ledger.jobs(
+            status=Status(wanted) if wanted else None,
+            repository=repository,
+            dead_letters=dead_letters,
+            cursor=args.get("cursor"),
+            limit=int(limit),
+        )
+    except ValueError:
+        words = "cursor must be the next_cursor of an earlier answer"
+        raise Problem(HTTPStatus.BAD_REQUEST, words) from None
+    views = [job_view(job, hub()) for job in page.jobs]
+    return {"jobs": views, "next_cursor": page.next_cursor}, HTTPStatus.OK
+
+
+@jobs.get("/api/jobs/<job_id>/events")
+@needs("read")
+async def events(job_id: str) -> Answer:
+    """Return a job's history."""
+    await the_job(job_id)
+    found = await hub().ledger.events(job_id)
+    return {"events": [event_view(event) for event in found]}, HTTPStatus.OK
+
+
+@jobs.get("/api/jobs/<job_id>/logs")
+@needs("read")
+async def logs(job_id: str) -> Response:
+    """Return a job's log; with follow=true until the job is completed."""
+    job = await the_job(job_id)
+    follow = request.args.get("follow", "false").lower() in {"true", "1", "yes"}
+
+    async def parts() -> AsyncIterator[bytes]:
+        async for part in hub().follow_log(job, follow=follow):
+            yield part
+
+    answer = Response(parts(), content_type="text/plain; charset=utf-8")
+    answer.timeout = None  # a followed log lasts as long as its job
+    return answer
+
+
+@jobs.post("/api/jobs/<job_id>/cancel")
+@needs("submit")
+async def cancel(job_id: str) -> Answer:
+    """Cancel a job."""
+    before = await the_job(job_id)
+    if before.status is Status.COMPLETED:
+        raise Problem(HTTPStatus.CONFLICT, f"job {job_id} is completed: {before.conclusion}")
+    job = await hub().cancel(job_id)
+    if job is None:
+        raise not_found(f"job {job_id}")
+    if job.status is Status.COMPLETED:
+        raise Problem(HTTPStatus.CONFLICT, f"job {job_id} is completed: {job.conclusion}")
+    return job_view(job, hub()), HTTPStatus.ACCEPTED
+
+
+@jobs.post("/api/dead-letters/<job_id>/requeue")
+@needs("operate")
+async def requeue(job_id: str) -> Answer:
+    """Make a new job of a dead letter."""
+    accepted = await hub().requeue(job_id)
+    if accepted is None:
+        raise not_found(f"dead letter {job_id}")
+    code = HTTPStatus.CREATED if accepted.result is AcceptResult.CREATED else HTTPStatus.OK
+    return job_view(accepted.job, hub()), code

@@ -1,0 +1,67 @@
+"""Errors as problem details (RFC 9457), each with the field and the mend where there is one."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+from quart import Response, json
+
+Detail = Mapping[str, str]
+
+
+class Problem(Exception):
+    """An answer other than success."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        errors: Sequence[Detail] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the answer."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = list(self.errors)
+        answer = Response(
+            json.dumps(body), self.status.value, content_type="application/problem+json"
+        )
+        answer.headers.extend(self.headers)
+        return answer
+
+
+def not_found(what: str) -> Problem:
+    """Return the problem of a thing that is not there."""
+    return Problem(HTTPStatus.NOT_FOUND, f"there is no {what}")
+
+
+def busy(why: str, retry_after_seconds: int = 1) -> Problem:
+    """Return the problem of a service that cannot just now."""
+    headers = {"Retry-After": str(retry_after_seconds)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, why, headers=headers)
+
+
+def invalid(error: ValidationError) -> Problem:
+    """Return the problem of a body that breaks the rules, field by field."""
+    errors = [
+        {
+            "field": ".".join(str(part) for part in each["loc"]) or "body",
+            "message": each["msg"].removeprefix("Value error, "),
+        }
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = errors[0]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['field']}: {first['message']}", errors)

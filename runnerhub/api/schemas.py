@@ -1,0 +1,151 @@
+"""The bodies that the API takes, with a bound on everything."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from runnerhub.model.job import Execution, JobSpec, Network, Ready, Resources, Service
+
+IMAGE_FORM = re.compile(
+    r"^[a-z0-9]+([._-][a-z0-9]+)*(:\d+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$"
+)
+MOST_BYTES_OF_ENV = 128 * 1024
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not hold a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode, without lone surrogates") from None
+    return text
+
+
+def _image(text: str) -> str:
+    if not IMAGE_FORM.match(text):
+        raise ValueError("must be the name of an image, such as debian:12 or host:5000/a/b:tag")
+    return text
+
+
+def _variable(text: str) -> str:
+    if not text or "=" in text:
+        raise ValueError("must be a name without '='")
+    return _storable(text)
+
+
+Text = Annotated[str, Field(max_length=32 * 1024), AfterValidator(_storable)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+Image = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_image)]
+Variable = Annotated[str, Field(max_length=255), AfterValidator(_variable)]
+Command = Annotated[list[Text], Field(max_length=256)]
+Env = Annotated[dict[Variable, Text], Field(max_length=256)]
+Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+Whole = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class Body(BaseModel):
+    """A body: unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ResourcesBody(Body):
+    """Limits of a sandbox."""
+
+    cpus: float | None = Field(None, ge=0.01, le=1024, allow_inf_nan=False)
+    memory_mb: int | None = Field(None, ge=6, le=1024 * 1024)
+    pids: int | None = Field(None, ge=1, le=4_194_304)
+    disk_mb: int | None = Field(None, ge=1, le=16 * 1024 * 1024)
+    tmpfs_mb: int | None = Field(None, ge=1, le=1024 * 1024)
+
+
+class ReadyBody(Body):
+    """A service is ready once this command in it exits 0."""
+
+    command: Command = []
+    interval_seconds: float = Field(0.5, ge=0.1, le=60, allow_inf_nan=False)
+    timeout_seconds: float = Field(60.0, ge=1, le=600, allow_inf_nan=False)
+
+
+class ServiceBody(Body):
+    """A container beside the job."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
+    image: Image
+    env: Env = {}
+    command: Command = []
+    ready: ReadyBody | None = None
+
+
+class ExecutionBody(Body):
+    """What runs."""
+
+    kind: Literal["command"]
+    image: Image
+    command: Command = []
+    env: Env = {}
+    resources: ResourcesBody = ResourcesBody()
+    network: Literal["isolated", "egress", "none"] = "isolated"
+    services: list[ServiceBody] = Field([], max_length=10)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ExecutionBody":
+        names = [service.name for service in self.services]
+        if len(set(names)) != len(names):
+            raise ValueError("services: two have the same name")
+        if "job" in names:
+            raise ValueError("services: the name 'job' is the job's own")
+        if names and self.network == "none":
+            raise ValueError("services: cannot be reached with network none")
+        if sum(len(k) + len(v) for k, v in self.env.items()) > MOST_BYTES_OF_ENV:
+            raise ValueError(f"env: must not exceed {MOST_BYTES_OF_ENV} characters in all")
+        return self
+
+
+class DelegateBody(Body):
+    """A job."""
+
+    external_id: Name
+    repository: Name
+    execution: ExecutionBody
+    workflow: Name | None = None
+    job_name: Name | None = None
+    run_id: Whole | None = None
+    run_attempt: Whole | None = None
+    labels: list[Label] = Field([], max_length=32)
+    priority: int = Field(50, ge=0, le=100)
+    timeout_seconds: float = Field(6 * 3600.0, ge=1, le=5 * 86400, allow_inf_nan=False)
+
+    def spec(self) -> JobSpec:
+        """Return the job as the model has it."""
+        asked = self.execution
+        return JobSpec(
+            self.external_id,
+            self.repository,
+            Execution(
+                asked.image,
+                tuple(asked.command),
+                asked.env,
+                Resources(**asked.resources.model_dump()),
+                Network(asked.network),
+                tuple(_service(service) for service in asked.services),
+            ),
+            self.workflow,
+            self.job_name,
+            self.run_id,
+            self.run_attempt,
+            tuple(self.labels),
+            self.priority,
+            self.timeout_seconds,
+        )
+
+
+def _service(body: ServiceBody) -> Service:
+    ready = None
+    if body.ready is not None:
+        wanted = body.ready
+        ready = Ready(tuple(wanted.command), wanted.interval_seconds, wanted.timeout_seconds)
+    return Service(body.name, body.image, body.env, tuple(body.command), ready)

@@ -1,0 +1,113 @@
+"""From settings to a tree: the only place that knows which adapter stands behind which port."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from runnerhub.actors.hub import CoreHub
+from runnerhub.actors.metrics import WorldCollector
+from runnerhub.actors.tree import build_tree
+from runnerhub.actors.world import CoreSettings, HostState, World
+from runnerhub.adapters.docker import DockerEngine, TlsFiles
+from runnerhub.api import create_app, serve_api
+from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
+from runnerhub.config import HostSettings, Settings
+from runnerhub.model.sandbox import Relaxations
+from runnerhub.model.subnets import SubnetPool
+from runnerhub.ports.engine import Engine
+from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
+from runnerhub.runtime.metrics import register_metrics
+from runnerhub.service.stores import store_specs
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, wired and not yet running."""
+
+    root: Root
+    world: World
+    hub: CoreHub
+    tokens: Tokens
+
+
+def build_node(
+    bridge: Bridge,
+    settings: Settings,
+    data_dir: Path,
+    node_id: str,
+    engines: Mapping[str, Engine] | None = None,
+) -> Node:
+    """Wire a node.
+
+    Args:
+        bridge: to the asyncio loop, on which the adapters' libraries run.
+        settings: the operator's.
+        data_dir: the locked data folder.
+        node_id: the one kept in it.
+        engines: engines by host name that stand in for real ones.
+    """
+    world = World(
+        _core_settings(settings, node_id),
+        {
+            host.name: HostState(
+                host.name,
+                host.url,
+                (engines or {}).get(host.name) or _engine(bridge, host),
+                host.slots,
+                frozenset(label.lower() for label in host.labels),
+            )
+            for host in settings.docker_hosts
+        },
+        SubnetPool(settings.subnet_range, settings.subnet_prefix),
+    )
+    tokens = Tokens(settings.jwt_secret or load_or_create_secret(data_dir))
+    ensure_admin_token(data_dir, tokens)
+    metrics = CollectorRegistry()
+
+    async def api(ctx: ActorContext[Any]) -> None:
+        app = create_app(hub, settings, tokens, metrics)
+        ctx.started()
+        await serve_api(app, settings, ctx.stopping.wait)
+
+    stores = store_specs(
+        bridge,
+        world,
+        data_dir,
+        database_url=settings.database_url,
+        redis_url=settings.redis_url,
+    )
+    root = Root(build_tree(world, stores, [ChildSpec("api", api, kind="api", shutdown=1.0)]).spec())
+    hub = CoreHub(world, root)
+    register_metrics(root.registry, metrics)
+    metrics.register(WorldCollector(world))
+    return Node(root, world, hub, tokens)
+
+
+def _engine(bridge: Bridge, host: HostSettings) -> DockerEngine:
+    tls = None
+    if host.tls_ca and host.tls_cert and host.tls_key:
+        tls = TlsFiles(host.tls_ca, host.tls_cert, host.tls_key)
+    return DockerEngine(bridge, host.url, tls)
+
+
+def _core_settings(settings: Settings, node_id: str) -> CoreSettings:
+    pool = settings.pools[0] if settings.pools else None
+    return CoreSettings(
+        node_id=node_id,
+        max_attempts=settings.max_attempts,
+        host_lost_after=settings.host_lost_after_seconds,
+        queue_max=settings.queue_max_hours * 3600.0,
+        lease_ttl=settings.lease_ttl_seconds,
+        clean_up=settings.clean_up_seconds,
+        stop_grace=pool.stop_grace_seconds if pool else 0.0,
+        log_max_mb=settings.log_max_mb,
+        keep_days=settings.keep_days,
+        log_days=settings.log_days,
+        image_pull=settings.image_pull,
+        relaxations=Relaxations(tuple(pool.cap_add), pool.read_only, pool.user)
+        if pool
+        else Relaxations(),
+    )
