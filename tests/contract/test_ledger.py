@@ -1,5 +1,6 @@
 """The port `Ledger`: one suite, for the ledger in memory and for PostgreSQL."""
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from runnerhub.model.job import (
 from runnerhub.model.lease import Lease
 from runnerhub.model.logs import LogCursor
 from runnerhub.model.outcome import CANCELLED, Verdict, timed_out
-from runnerhub.ports.errors import LedgerUnavailable, StaleFence
+from runnerhub.ports.errors import LedgerUnavailable, PortError, StaleFence
 from runnerhub.ports.ledger import AcceptResult, LeaseJob, Ledger, LogChunk
 from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.ledger import MemoryLedger
@@ -353,6 +354,26 @@ async def writers_at_once_conclude_once(ledger: Ledger) -> None:
     assert kinds.count("concluded") == 1
 
 
+@contract
+async def a_write_comes_before_a_new_owner_or_not_at_all(ledger: Ledger) -> None:
+    for n in range(20):
+        job, fence = await leased(ledger, str(n))
+        seen: list[Job | None] = []
+
+        async def take(job_id: str, seen: list[Job | None]) -> None:
+            await owned(ledger)
+            seen.append(await ledger.job(job_id))
+
+        async def conclude(job_id: str, fence: int) -> None:
+            with contextlib.suppress(StaleFence):
+                await ledger.conclude(job_id, fence, 1, DONE)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take, job.id, seen)
+            nursery.start_soon(conclude, job.id, fence)
+        assert seen == [await ledger.job(job.id)]
+
+
 # ------------------------------------------------------------------ lists
 
 
@@ -592,6 +613,38 @@ def test_cancelled_calls_leave_no_connection_behind(fresh_database: str) -> None
                     nursery.start_soon(ledger.queue_depths)
         depths = await ledger.queue_depths()
         assert depths.get("queued", 0) % 5 == 0  # each batch whole, or not at all
+
+    run_real_ledger(case, fresh_database)
+
+
+@pytest.mark.real
+def test_what_postgres_cannot_hold_is_refused(fresh_database: str) -> None:
+    async def case(ledger: PostgresLedger) -> None:
+        for bad in ("nul\0", "half a pair \ud800"):
+            with pytest.raises(PortError, match="refuses") as caught:
+                await ledger.accept([spec(bad)])
+            assert not isinstance(caught.value, LedgerUnavailable)
+        job, fence = await running(ledger)
+        words = Verdict(Conclusion.FAILURE, Reason.START_FAILED, "a\0b\ud800")
+        assert (await ledger.conclude(job.id, fence, 1, words)).explanation == "a\ufffdb?"
+
+    run_real_ledger(case, fresh_database)
+
+
+@pytest.mark.real
+def test_sessions_that_were_ended_are_replaced(
+    fresh_database: str, postgres_server: PostgresServer
+) -> None:
+    async def case(ledger: PostgresLedger) -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(ledger.queue_depths)
+        postgres_server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'runnerhub'"
+        )
+        await trio.sleep(0.1)
+        assert await ledger.queue_depths() == {}
 
     run_real_ledger(case, fresh_database)
 

@@ -248,3 +248,41 @@ def test_a_restart_of_redis_is_seen_and_ends(redis_server: RedisServer) -> None:
         assert await claimed(queue) == ["j1", "j2"]  # the script is sent again
 
     run_real_queue(case, redis_server.url())
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_frozen_redis_is_given_up_in_time(redis_server: RedisServer) -> None:
+    async def case(queue: RedisQueue) -> None:
+        await queue.push([entry("j1")])
+        redis_server.pause()
+        with trio.fail_after(15), pytest.raises(QueueUnavailable):
+            await queue.ping()
+        with trio.move_on_after(0.1) as scope:
+            await queue.ping()
+        assert scope.cancelled_caught
+        redis_server.resume()
+        assert await claimed(queue) == ["j1"]
+
+    run_real_queue(case, redis_server.url())
+
+
+@pytest.mark.real
+def test_cancelled_calls_leave_the_answers_in_order(redis_server: RedisServer) -> None:
+    async def case(queue: RedisQueue) -> None:
+        await queue.push([entry(f"j{n}", at=n) for n in range(100)])
+
+        async def disturb(n: int) -> None:
+            with trio.move_on_after(0.0001 * n):
+                await queue.classes()
+
+        for _ in range(10):
+            async with trio.open_nursery() as nursery:
+                for n in range(10):
+                    nursery.start_soon(disturb, n)
+                nursery.start_soon(queue.known, ["j1"])
+            assert await queue.known(["j1", "no"]) == {"j1"}
+            assert await queue.classes() == {A: 100}
+        assert len(await claimed(queue)) == 100
+
+    run_real_queue(case, redis_server.url())

@@ -14,6 +14,7 @@ import asyncpg
 from runnerhub.adapters.postgres.migrate import migrate
 from runnerhub.ports.errors import LedgerUnavailable, PortError
 from runnerhub.runtime.bridge import Bridge
+from runnerhub.runtime.cleanup import shielded
 
 T = TypeVar("T")
 
@@ -40,8 +41,8 @@ def mapped_errors() -> Iterator[None]:
     except _UNAVAILABLE as error:
         words = str(error) or type(error).__name__
         raise LedgerUnavailable(f"PostgreSQL does not answer: {words}") from error
-    except asyncpg.DataError as error:
-        raise PortError(f"PostgreSQL cannot store this: {error}") from error
+    except asyncpg.PostgresError as error:
+        raise PortError(f"PostgreSQL refuses: {error}") from error
 
 
 class Store:
@@ -67,7 +68,8 @@ class Store:
         """Close the connections; harmless when repeated."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            await self._bridge.call(_close, pool)
+            with shielded(2 * ACQUIRE_SECONDS):
+                await self._bridge.call(_close, pool)
 
     async def _open(self) -> None:
         if self._pool is not None:
@@ -77,7 +79,7 @@ class Store:
             try:
                 pool = await asyncpg.create_pool(
                     self._url,
-                    min_size=1,
+                    min_size=0,  # no idle floor, so no background task that retries and complains
                     max_size=self._connections,
                     timeout=ACQUIRE_SECONDS,
                     command_timeout=COMMAND_SECONDS,
@@ -117,5 +119,5 @@ async def _close(pool: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         await asyncio.wait_for(pool.close(), ACQUIRE_SECONDS)
     except BaseException as error:
         pool.terminate()
-        if not isinstance(error, TimeoutError | OSError | asyncpg.PostgresError):
+        if not isinstance(error, OSError | asyncpg.PostgresError | asyncpg.InterfaceError):
             raise

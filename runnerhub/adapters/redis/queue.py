@@ -1,5 +1,6 @@
 """The queue in Redis: one script, so that every step is atomic and by the store's clock."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -14,11 +15,13 @@ from redis.exceptions import RedisError
 from runnerhub.ports.errors import QueueUnavailable
 from runnerhub.ports.queue import QueueEntry
 from runnerhub.runtime.bridge import Bridge
+from runnerhub.runtime.cleanup import shielded
 
 T = TypeVar("T")
 
 # None of our commands blocks, so a bound on every answer cuts none short.
 _ANSWER_SECONDS = 5.0
+_CALL_SECONDS = 8.0
 _PUSH_BATCH = 500
 
 
@@ -62,7 +65,8 @@ class RedisQueue:
 
     async def close(self) -> None:
         """Close the connections; harmless when repeated."""
-        await self._call(self._redis.aclose)
+        with shielded(2 * _ANSWER_SECONDS):
+            await self._call(self._redis.aclose)
 
     async def push(self, entries: Sequence[QueueEntry]) -> None:
         """Add entries; those that are known already stay as they are."""
@@ -123,7 +127,13 @@ class RedisQueue:
 
     async def _call(self, function: Callable[[], Awaitable[T]]) -> T:
         with mapped_errors():
-            return await self._bridge.call(function)
+            return await self._bridge.call(_bounded, function)
+
+
+async def _bounded(function: Callable[[], Awaitable[T]]) -> T:
+    # redis-py bounds each answer; a call may need several: a greeting, then a second try.
+    async with asyncio.timeout(_CALL_SECONDS):
+        return await function()
 
 
 def _pack(entry: QueueEntry) -> str:

@@ -33,7 +33,8 @@ CREATE TABLE jobs (
     CHECK ((phase = 'queued') = (host IS NULL AND conclusion IS NULL))
 );
 CREATE INDEX jobs_by_repository ON jobs (repository, id);
-CREATE INDEX jobs_open ON jobs (phase, id) WHERE phase <> 'finished';
+CREATE INDEX jobs_queued ON jobs (id) WHERE phase = 'queued';
+CREATE INDEX jobs_open ON jobs (phase) WHERE phase <> 'finished';
 CREATE INDEX jobs_on_host ON jobs (host) WHERE phase <> 'finished';
 CREATE INDEX jobs_waiting ON jobs (accepted_at) WHERE phase = 'queued';
 CREATE INDEX jobs_dead ON jobs (id) WHERE dead_letter;
