@@ -80,6 +80,22 @@ class SimEngine:
         self.world.break_streams(self.world.clock.now() + down_seconds)
         self.world.kill_all()
 
+    async def shut_down(self, down_seconds: float = 0.0) -> None:
+        """Restart as an administrator would, without live-restore; returns when it is down.
+
+        The real one does as this does: its containers get TERM and then KILL, their ends are
+        told as events (kill, die, stop) and by their logs, and a second later the streams break.
+        """
+        world = self.world
+        world.settle()
+        for container in [each for each in world.containers.values() if each.is_running]:
+            world.emit(container, "kill")
+            container.kill()
+            world.settle()
+            world.emit(container, "stop")
+        await trio.sleep(1.0)
+        world.break_streams(world.clock.now() + down_seconds)
+
     def fail_next(
         self, method: str, error: Exception, *, times: int = 1, after: bool = False
     ) -> None:
@@ -277,7 +293,7 @@ class SimEngine:
 
         def take() -> LogEntry | float:
             nonlocal number
-            world.check(None if container.status == "exited" else generation)
+            world.check(generation)
             if container.started_at is None:
                 world.check(-1)
             while (found := container.entry(number)) is not None:

@@ -21,7 +21,7 @@ from runnerhub.ports.errors import (
 from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.engine import SimEngine
 from tests.parts.dockerd import Dockerd
-from tests.parts.images import BUSYBOX
+from tests.parts.images import BUSYBOX, busybox_root
 
 LABEL = "dev.runnerhub.test"
 
@@ -322,6 +322,40 @@ def test_info_is_plausible(run: Run) -> None:
         assert info.memory_mb > 100
 
     run(case)
+
+
+@pytest.mark.real
+def test_the_volumes_of_an_image_go_with_the_container(docker_engine: Dockerd) -> None:
+    image = "localhost:5000/rh-test/with-volume:1"
+    docker_engine.import_image(image, busybox_root(), "VOLUME /data")
+
+    async def case(engine: Engine) -> None:
+        assert await engine.volumes() == frozenset()
+        name = await started(engine, shell("echo x >/data/x", image=image))
+        await whole_log(engine, name)
+        assert len(await engine.volumes()) == 1
+        assert await engine.remove_container(name)
+        assert await engine.volumes() == frozenset()
+
+    on_real(case, docker_engine)
+
+
+@pytest.mark.real
+def test_an_image_is_made_of_an_archive(docker_engine: Dockerd) -> None:
+    async def main(bridge: Bridge) -> None:
+        engine = DockerEngine(bridge, docker_engine.unix_url)
+        await engine.open()
+        try:
+            for image in ("localhost:5000/rh-test/made:2", "rh-test/made"):
+                assert not await engine.has_image(image)
+                await engine.import_image(image, busybox_root())
+                assert await engine.has_image(image)
+            with pytest.raises(EngineRefused):
+                await engine.import_image("rh-test/broken:1", b"no archive")
+        finally:
+            await engine.close()
+
+    run_guest(main)
 
 
 @pytest.mark.real

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -265,18 +266,28 @@ class DockerEngine:
 
     async def import_image(self, image: str, root_file_system: bytes) -> None:
         """Make an image of a root file system, given as a tar archive."""
-        name, _, tag = image.partition(":")
-        await self._bridge.call(self._import_image, name, tag or "latest", root_file_system)
+        name, tag = image, "latest"
+        if ":" in image.rpartition("/")[2]:  # else it is the port of a registry
+            name, _, tag = image.rpartition(":")
+        await self._bridge.call(self._import_image, name, tag, root_file_system)
 
     async def _import_image(self, name: str, tag: str, archive: bytes) -> None:
         params = {"fromSrc": "-", "repo": name, "tag": tag}
         stall = _PULL_STALL_SECONDS
         headers = {"content-type": "application/x-tar"}
-        async with self._client.stream(
-            "POST", "images/create", stall, params=params, data=archive, headers=headers
-        ) as answer:
-            async for _ in streams.lines(answer):
-                pass
+        try:
+            async with self._client.stream(
+                "POST",
+                "images/create",
+                stall,
+                params=params,
+                data=BytesIO(archive),
+                headers=headers,
+            ) as answer:
+                async for _ in streams.lines(answer):
+                    pass
+        except Refused as refused:
+            raise refused.as_error() from None
 
     # ------------------------------------------------------------------ streams
 

@@ -15,6 +15,7 @@ from runnerhub.ports.engine import EngineEvent
 from runnerhub.ports.errors import EngineUnavailable
 
 ANSWER_SECONDS = 10.0
+_MISSING = 404
 
 
 async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -50,11 +51,12 @@ async def logs(client: Client, name: str, since: str) -> AsyncGenerator[LogEntry
     A stream that was followed may end short of the last lines; so what the engine has on disk
     after the container's end is read once more from the last timestamp on.
     """
-    cursor = LogCursor()
+    cursor, followed = LogCursor(), False
     try:
         async for entry in _read(client, name, since, follow=True):
             cursor = cursor.advance(entry)
             yield entry
+        followed = True
         if not await _has_ended(client, name):
             raise EngineUnavailable(f"The log of {name} broke off: {client.url} let go of it")
         resume = Resume(cursor)
@@ -62,9 +64,9 @@ async def logs(client: Client, name: str, since: str) -> AsyncGenerator[LogEntry
             if resume.is_new(entry):
                 yield entry
     except Refused as refused:
-        if refused.status == 404 and cursor.at:  # noqa: PLR2004
-            return  # removed while it was read
-        raise refused.as_error() from None
+        # Removed once it was followed to its end: nobody can read more of it.
+        if not (followed and (refused.status == _MISSING or refused.says("for removal"))):
+            raise refused.as_error() from None
 
 
 async def _read(
@@ -89,7 +91,7 @@ async def _has_ended(client: Client, name: str) -> bool:
     try:
         state = inspected_container(await client.json("GET", path, ANSWER_SECONDS))
     except Refused as refused:
-        if refused.status == 404:  # noqa: PLR2004
+        if refused.status == _MISSING:
             return True
         raise
     # A start that failed leaves the container "created", with the engine's words.

@@ -81,6 +81,27 @@ async def test_a_restart_kills_what_runs(autojump_clock: MockClock) -> None:
     assert (state.status, state.exit_code) == ("exited", 137)
 
 
+async def test_an_orderly_restart_tells_of_ends_before_the_streams_break(
+    autojump_clock: MockClock,
+) -> None:
+    engine = SimEngine(images=[IMAGE])
+    async with engine.events("dev.runnerhub.sandbox") as events:
+        await running(engine, "sh", "-c", "echo a; sleep 60")
+        async with engine.logs("rh-x") as log, trio.open_nursery() as nursery:
+            nursery.start_soon(engine.shut_down, 5.0)
+            assert [entry.data async for entry in log] == [b"a\n"]
+            seen = [await events.receive() for _ in range(5)]
+            with pytest.raises(EngineUnavailable):
+                await events.receive()
+    assert trio.current_time() == 1
+    assert [event.action for event in seen] == ["create", "start", "kill", "die", "stop"]
+    assert seen[3].exit_code == 137
+    with pytest.raises(EngineUnavailable):
+        await engine.info()
+    await trio.sleep(5)
+    await engine.info()
+
+
 async def test_containers_run_on_while_the_engine_is_away(autojump_clock: MockClock) -> None:
     engine = SimEngine(images=[IMAGE])
     await running(engine, "sh", "-c", "sleep 5; echo b")
