@@ -9,7 +9,7 @@ from runnerhub.actors.messages import AcceptJob
 from runnerhub.actors.world import World
 from runnerhub.model.job import Job, Phase
 from runnerhub.model.placement import class_of
-from runnerhub.ports.errors import PortError, QueueUnavailable
+from runnerhub.ports.errors import PortError, QueueUnavailable, Unavailable
 from runnerhub.ports.ledger import AcceptResult
 from runnerhub.ports.queue import QueueEntry
 from runnerhub.runtime import ActorContext
@@ -68,14 +68,19 @@ class Intake:
         created: list[Job] = []
         for retry_of in dict.fromkeys(message.retry_of for message in batch):
             group = [message for message in batch if message.retry_of == retry_of]
-            try:
-                answers = await self._world.ledger.accept([m.spec for m in group], retry_of)
-            except PortError as error:
-                for message in group:
-                    message.reply_to.fail(error)
-                continue
-            for message, answer in zip(group, answers, strict=True):
-                message.reply_to.send(answer)
-                if answer.result is AcceptResult.CREATED:
-                    created.append(answer.job)
+            created += await self._accept_group(group, retry_of)
         return created
+
+    async def _accept_group(self, group: Sequence[AcceptJob], retry_of: str | None) -> list[Job]:
+        try:
+            answers = await self._world.ledger.accept([m.spec for m in group], retry_of)
+        except PortError as error:
+            if len(group) > 1 and not isinstance(error, Unavailable):
+                # One of them cannot be stored. It must not fail the others.
+                return [j for m in group for j in await self._accept_group([m], retry_of)]
+            for message in group:
+                message.reply_to.fail(error)
+            return []
+        for message, answer in zip(group, answers, strict=True):
+            message.reply_to.send(answer)
+        return [answer.job for answer in answers if answer.result is AcceptResult.CREATED]

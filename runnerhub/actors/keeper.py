@@ -47,10 +47,12 @@ class Keeper:
         await self._expire()
         if trio.current_time() >= self._prune_at:
             settings = self._world.settings
-            counts = await self._world.ledger.prune(
-                keep_days=settings.keep_days, log_days=settings.log_days
-            )
-            log.info("pruned", action="pruned", **counts)
+            keep, logs = settings.keep_days, settings.log_days
+            while True:
+                counts = await self._world.ledger.prune(keep_days=keep, log_days=logs)
+                if not any(counts.values()):
+                    break
+                log.info("pruned", action="pruned", **counts)
             self._prune_at = trio.current_time() + PRUNE_EVERY
 
     async def reconcile(self) -> int:
