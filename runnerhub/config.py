@@ -51,13 +51,13 @@ class HostSettings(BaseModel):
 
 
 class PoolSettings(BaseModel):
-    """What jobs of certain labels get: image, limits, and what is relaxed for them."""
+    """What jobs that have all of these labels get, and what is relaxed for them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     labels: tuple[str, ...] = ()
-    image: str | None = None
+    egress_guard: Literal["warn", "require"] = "warn"
     stop_grace_seconds: float = Field(0.0, ge=0, le=600)
     cap_add: tuple[str, ...] = ()
     read_only: bool = False
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     bind: str = Field("127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     data_dir: Path = Field(default_factory=lambda: default_data_dir())  # noqa: PLW0108 - defined below
     docker_hosts: Annotated[tuple[HostSettings, ...], NoDecode] = ()
-    pools: tuple[PoolSettings, ...] = Field((), max_length=1)
+    pools: tuple[PoolSettings, ...] = ()
     database_url: str | None = None
     redis_url: str | None = None
     subnet_range: str = "10.231.0.0/16"

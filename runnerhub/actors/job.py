@@ -17,7 +17,7 @@ from runnerhub.actors.logpump import LogPump
 from runnerhub.actors.messages import CancelJob
 from runnerhub.actors.sandbox import ServiceNotReady, build, reap
 from runnerhub.actors.world import HostState, World
-from runnerhub.model.job import Conclusion, Job, Phase, Reason
+from runnerhub.model.job import Conclusion, Job, Network, Phase, Reason
 from runnerhub.model.outcome import (
     CANCELLED,
     LostAttempt,
@@ -26,6 +26,7 @@ from runnerhub.model.outcome import (
     judge_refusal,
     timed_out,
 )
+from runnerhub.model.pool import pool_of
 from runnerhub.model.sandbox import SandboxPlan, plan_for
 from runnerhub.model.subnets import SubnetsSpent
 from runnerhub.ports.engine import ContainerState
@@ -65,7 +66,8 @@ class JobActor:
         self._host = host
         self._job = job
         self._images = images
-        self._plan: SandboxPlan = plan_for(job, world.cluster, world.settings.relaxations)
+        self._pool = pool_of(job.spec.labels, world.settings.pools)
+        self._plan: SandboxPlan = plan_for(job, world.cluster, self._pool.relaxations)
         self._scope = trio.CancelScope()
         self._cancelled: Verdict = CANCELLED
         self._pump = LogPump(world, host, job, self._plan.main)
@@ -145,6 +147,13 @@ class JobActor:
     async def _provision(self) -> Outcome | None:
         engine, execution = self._host.engine, self._plan.execution
         policy = self._world.settings.image_pull
+        if (
+            self._pool.require_egress_guard
+            and execution.network is Network.EGRESS
+            and not self._host.guarded
+        ):
+            words = f"{self._host.name} has no egress guard, which the pool requires"
+            return Verdict(Conclusion.FAILURE, Reason.START_FAILED, words)
         try:
             for image in dict.fromkeys([execution.image, *(s.image for s in execution.services)]):
                 await self._images.ensure(image, policy)
@@ -218,7 +227,7 @@ class JobActor:
         host = self._host
         if host.reachable:
             try:
-                await host.engine.stop_container(self._plan.main, self._world.settings.stop_grace)
+                await host.engine.stop_container(self._plan.main, self._pool.stop_grace)
                 if self._job.phase is Phase.RUNNING:
                     with trio.move_on_after(min(LOG_END_SECONDS, self._budget)):
                         await self._pump.done.wait()

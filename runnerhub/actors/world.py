@@ -11,7 +11,7 @@ from runnerhub.actors.metrics import JobStatistics
 from runnerhub.actors.wakeups import Wakeups
 from runnerhub.model.lease import Lease, trusted_until
 from runnerhub.model.placement import HostView
-from runnerhub.model.sandbox import Relaxations
+from runnerhub.model.pool import Pool
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine, EngineInfo
 from runnerhub.ports.ledger import Ledger
@@ -28,7 +28,6 @@ class CoreSettings:
     queue_max: float = 24 * 3600.0
     lease_ttl: float = 15.0
     clean_up: float = 6.0
-    stop_grace: float = 0.0
     sweep_every: float = 60.0
     reconcile_every: float = 30.0
     recovery_every: float = 2.0
@@ -37,7 +36,7 @@ class CoreSettings:
     log_days: float = 14.0
     image_pull: str = "if-missing"
     retry_delay: float = 1.0
-    relaxations: Relaxations = field(default_factory=Relaxations)
+    pools: tuple[Pool, ...] = ()
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class HostState:
 
     Attributes:
         epoch: counts connections to the event stream; a change means a gap in what was seen.
+        guarded: whether the egress guard stands; None where that cannot be seen from here.
         held: sandbox ids of the attempts that occupy a slot.
         leasing: those of them that the ledger has not confirmed yet.
     """
@@ -67,6 +67,7 @@ class HostState:
     detail: str = "not connected yet"
     info: EngineInfo | None = None
     warnings: Sequence[str] = ()
+    guarded: bool | None = None
     held: set[str] = field(default_factory=set)
     leasing: set[str] = field(default_factory=set)
     changed: Wakeups = field(default_factory=Wakeups)

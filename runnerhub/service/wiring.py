@@ -15,11 +15,13 @@ from runnerhub.adapters.docker import DockerEngine, TlsFiles
 from runnerhub.api import create_app, serve_api
 from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
 from runnerhub.config import HostSettings, Settings
+from runnerhub.model.pool import Pool
 from runnerhub.model.sandbox import Relaxations
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine
 from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
 from runnerhub.runtime.metrics import register_metrics
+from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.stores import store_specs
 
 
@@ -79,7 +81,11 @@ def build_node(
         database_url=settings.database_url,
         redis_url=settings.redis_url,
     )
-    root = Root(build_tree(world, stores, [ChildSpec("api", api, kind="api", shutdown=1.0)]).spec())
+    doors = [
+        ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
+        ChildSpec("api", api, kind="api", shutdown=2.0),
+    ]
+    root = Root(build_tree(world, stores, doors).spec())
     hub = CoreHub(world, root)
     register_metrics(root.registry, metrics)
     metrics.register(WorldCollector(world))
@@ -94,7 +100,6 @@ def _engine(bridge: Bridge, host: HostSettings) -> DockerEngine:
 
 
 def _core_settings(settings: Settings, node_id: str) -> CoreSettings:
-    pool = settings.pools[0] if settings.pools else None
     return CoreSettings(
         node_id=node_id,
         max_attempts=settings.max_attempts,
@@ -102,12 +107,18 @@ def _core_settings(settings: Settings, node_id: str) -> CoreSettings:
         queue_max=settings.queue_max_hours * 3600.0,
         lease_ttl=settings.lease_ttl_seconds,
         clean_up=settings.clean_up_seconds,
-        stop_grace=pool.stop_grace_seconds if pool else 0.0,
         log_max_mb=settings.log_max_mb,
         keep_days=settings.keep_days,
         log_days=settings.log_days,
         image_pull=settings.image_pull,
-        relaxations=Relaxations(tuple(pool.cap_add), pool.read_only, pool.user)
-        if pool
-        else Relaxations(),
+        pools=tuple(
+            Pool(
+                pool.name,
+                frozenset(label.lower() for label in pool.labels),
+                Relaxations(pool.cap_add, pool.read_only, pool.user),
+                pool.stop_grace_seconds,
+                pool.egress_guard == "require",
+            )
+            for pool in settings.pools
+        ),
     )
