@@ -22,7 +22,7 @@ from runnerhub.runtime import ActorContext, Backoff
 
 log = structlog.get_logger(__name__)
 
-WATCHED = frozenset({"die", "destroy", "oom", "kill"})
+WATCHED = frozenset({"die", "destroy"})
 
 
 class HostActor:
@@ -55,6 +55,10 @@ class HostActor:
                     self._connected()
                     attempt = 0
                     async for event in events:
+                        if event.action == "kill":
+                            host.kills.add(event.name)
+                        elif event.action == "destroy":
+                            host.kills.discard(event.name)
                         if event.action in WATCHED:
                             host.changed.notify(event.name)
             except Unavailable as error:

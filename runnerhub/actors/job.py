@@ -20,6 +20,7 @@ from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Conclusion, Job, Network, Phase, Reason
 from runnerhub.model.outcome import (
     CANCELLED,
+    KILLED_BY_RESTART,
     LostAttempt,
     Verdict,
     judge_exit,
@@ -45,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 Outcome = Verdict | LostAttempt
 LOG_END_SECONDS = 30.0
+ENGINE_STOP_SECONDS = 5.0
 
 
 class Detached(Exception):
@@ -200,6 +202,8 @@ class JobActor:
 
     async def _judge(self, state: ContainerState) -> Outcome:
         code = state.exit_code if state.exit_code is not None else -1
+        if code in KILLED_BY_RESTART and self._plan.main in self._host.kills:
+            await self._see_whether_engine_stops()
         outcome = judge_exit(
             code,
             out_of_memory=state.out_of_memory,
@@ -208,6 +212,18 @@ class JobActor:
         if isinstance(outcome, Verdict):
             await self._advance(Phase.RUNNING, "exited")
         return outcome
+
+    async def _see_whether_engine_stops(self) -> None:
+        """Wait a while for the event stream to break.
+
+        An engine that is stopped in order kills its containers, and says so, about a second
+        before it goes away. Seen like that, its kill is no different from somebody's.
+        """
+        with trio.move_on_after(ENGINE_STOP_SECONDS):
+            while self._host.reachable and self._host.epoch == self._epoch:
+                await self._host.changed.ticket().wait()
+        while not self._host.reachable and not self._host.lost:
+            await self._host.changed.ticket().wait()
 
     # ------------------------------------------------------------------ the end
 

@@ -11,7 +11,7 @@ import trio
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Job
 from runnerhub.model.logs import LogCursor, LogEntry, Resume
-from runnerhub.ports.errors import EngineUnavailable, LedgerUnavailable
+from runnerhub.ports.errors import EngineRefused, EngineUnavailable, LedgerUnavailable
 from runnerhub.ports.ledger import LogChunk
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,8 @@ class LogPump:
                 async with self._host.engine.logs(self._container, self._cursor.at) as entries:
                     await self._drain(entries)
                 self.done.set()
+            except EngineRefused:
+                self.done.set()  # there is no such container any more, so there is no more log
             except EngineUnavailable:
                 # The host's actor wakes everybody once it is connected again.
                 with trio.move_on_after(1.0 if self._host.reachable else 5.0):
@@ -67,7 +69,7 @@ class LogPump:
     def _limit(self) -> int:
         return self._world.settings.log_max_mb * 1024 * 1024
 
-    async def _drain(self, entries: "trio.MemoryReceiveChannel[LogEntry]") -> None:
+    async def _drain(self, entries: trio.abc.ReceiveChannel[LogEntry]) -> None:
         resume = Resume(self._cursor)
         batch: list[LogEntry] = []
         size, flush_at = 0, float("inf")

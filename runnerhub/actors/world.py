@@ -50,6 +50,7 @@ class HostState:
         epoch: counts connections to the event stream; a change means a gap in what was seen.
         guarded: whether the egress guard stands; None where that cannot be seen from here.
         held: sandbox ids of the attempts that occupy a slot.
+        kills: containers to which the engine was told, or chose, to send a signal.
         leasing: those of them that the ledger has not confirmed yet.
     """
 
@@ -70,6 +71,7 @@ class HostState:
     guarded: bool | None = None
     held: set[str] = field(default_factory=set)
     leasing: set[str] = field(default_factory=set)
+    kills: set[str] = field(default_factory=set)
     changed: Wakeups = field(default_factory=Wakeups)
 
     @property

@@ -166,12 +166,12 @@ class Engine(Protocol):
 
     def events(
         self, label: str
-    ) -> AbstractAsyncContextManager["trio.MemoryReceiveChannel[EngineEvent]"]:
+    ) -> AbstractAsyncContextManager["trio.abc.ReceiveChannel[EngineEvent]"]:
         """Stream container events from now on. Entered means subscribed; its end is a gap."""
 
     def logs(
         self, name: str, since: str = ""
-    ) -> AbstractAsyncContextManager["trio.MemoryReceiveChannel[LogEntry]"]:
+    ) -> AbstractAsyncContextManager["trio.abc.ReceiveChannel[LogEntry]"]:
         """Follow a container's log from an RFC 3339 timestamp (inclusive) to its end.
 
         The channel ends when the container has ended and its log is read whole; it raises

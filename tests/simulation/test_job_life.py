@@ -169,3 +169,14 @@ async def test_an_outage_of_the_ledger_is_waited_out(autojump_clock: MockClock) 
     assert {job.conclusion for job in jobs} == {Conclusion.SUCCESS}
     assert {job.attempt for job in jobs} == {1}
     assert cluster.leftovers() == {}
+
+
+async def test_an_orderly_engine_stop_is_no_failure_either(autojump_clock: MockClock) -> None:
+    cluster = Cluster()
+    async with cluster.life() as life:
+        accepted = await life.hub.delegate(spec(script="sleep 20"))
+        await trio.sleep(5)
+        await cluster.engines["h1"].shut_down(down_seconds=3)
+        (job,) = await cluster.finished(life, accepted.job.id)
+    assert (job.conclusion, job.attempt) == (Conclusion.SUCCESS, 2)
+    assert cluster.leftovers() == {}

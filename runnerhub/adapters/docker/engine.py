@@ -40,7 +40,7 @@ _INFO_SECONDS = 5.0
 _READ_SECONDS = 10.0
 _WRITE_SECONDS = 30.0
 _EXEC_SECONDS = 60.0
-_PULL_STALL_SECONDS = 60.0
+_PULL_STALL_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _MISSING, _CONFLICT = 404, 409
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
@@ -240,7 +240,7 @@ class DockerEngine:
         return _is_image(image) and await self._find(f"images/{image}/json") is not None
 
     async def pull_image(self, image: str) -> None:
-        """Pull an image; a pull without progress for a minute has failed."""
+        """Pull an image; a pull without progress for 20 s has failed."""
         if not _is_image(image):
             raise ImagePullFailed(f"{image!r} is no name of an image")
         await self._bridge.call(self._pull_image, image)
