@@ -1,0 +1,5 @@
+"""`python -m runnerhub`."""
+
+from runnerhub.cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""The command line."""
+
+import typer
+
+from runnerhub.cli import operate, show
+from runnerhub.cli.submit import submit
+
+app = typer.Typer(
+    name="runnerhub",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run GitHub Actions jobs in fresh sandboxes on Docker hosts of your own.",
+)
+for command in (
+    operate.serve,
+    operate.demo,
+    submit,
+    show.jobs,
+    show.status,
+    show.logs,
+    show.cancel,
+    show.dead_letters,
+    show.hosts,
+    show.tree,
+    operate.reap,
+    operate.token,
+    operate.host_guard,
+):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"runnerhub {version('runnerhub')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,180 @@
+"""The main job on a real Docker Engine, with the embedded servers: as an operator runs it."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.node import NodeProcess
+from tests.parts.dockerd import Dockerd
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+NewNode = Callable[..., NodeProcess]
+
+
+@pytest.fixture
+def new_node(tmp_path: Path) -> Iterator[NewNode]:
+    nodes: list[NodeProcess] = []
+
+    def make(engine: Dockerd, *, slots: int = 8, **more: Any) -> NodeProcess:
+        node = NodeProcess(
+            tmp_path / "data", [f"h1={engine.url},slots={slots},label=linux"], **more
+        )
+        nodes.append(node)
+        node.start()
+        return node
+
+    yield make
+    for node in nodes:
+        node.close()
+
+
+def nothing_left(node: NodeProcess, engine: Dockerd, within: float = 20.0) -> None:
+    node.until(lambda: not engine.leftovers(), within, f"nothing is left: {engine.leftovers()}")
+
+
+def test_outcomes(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine)
+    small = {"resources": {"memory_mb": 16}}
+    eat = "x=$(head -c 64000000 /dev/zero | tr '\\0' x); echo $x | wc -c"
+    jobs = {
+        "success": node.submit(1, "echo hello"),
+        "failure": node.submit(2, "exit 3"),
+        "timed_out": node.submit(3, "sleep 60", timeout_seconds=1),
+        "no-image": node.submit(4, "echo", image="127.0.0.1:1/none:1"),
+        "127": node.submit(5, "", command=["no-such-command"]),
+        "126": node.submit(6, "", command=["/etc"]),
+        "memory": node.submit(7, eat, execution=small),
+    }
+    ended = {name: node.wait(job_id, within=90) for name, job_id in jobs.items()}
+    said = {n: (j["conclusion"], j["reason"], j["exit_code"]) for n, j in ended.items()}
+    assert said["success"] == ("success", "completed", 0)
+    assert said["failure"] == ("failure", "exit_code", 3)
+    assert said["timed_out"][:2] == ("timed_out", "timeout")
+    assert said["no-image"][:2] == ("failure", "image_unavailable")
+    assert said["127"] == ("failure", "exit_code", 127)
+    assert said["126"] == ("failure", "exit_code", 126)
+    assert said["memory"][:2] == ("failure", "out_of_memory")
+    assert node.logs(jobs["success"]) == "hello\n"
+    stamps = ended["success"]["timestamps"]
+    order = ["accepted", "claimed", "placed", "image_ready", "created", "started", "exited"]
+    times = [stamps[name] for name in [*order, "reaped"]]
+    assert times == sorted(times)
+    nothing_left(node, docker_engine)
+
+
+def test_cancel_reaps(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine)
+    job = node.submit(1, "sleep 300")
+    node.wait(job, phase="running")
+    assert node.client.post(f"/api/jobs/{job}/cancel").status_code == 202
+    assert node.wait(job)["conclusion"] == "cancelled"
+    assert node.client.post(f"/api/jobs/{job}/cancel").status_code == 409
+    nothing_left(node, docker_engine)
+
+
+def test_kill_9_loses_nothing(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine, slots=20)
+    script = "for i in $(seq 1 120); do echo line $i; sleep 0.1; done"
+    jobs = [node.submit(n, script) for n in range(20)]
+    for job in jobs:
+        node.wait(job, phase="running")
+    before = {c["Id"] for c in docker_engine.get("/containers/json")}
+    node.kill9()
+    node.start()
+    ended = [node.wait(job) for job in jobs]
+    assert {job["conclusion"] for job in ended} == {"success"}
+    assert {job["attempt"] for job in ended} == {1}
+    assert len(before) == 20
+    for job in jobs:
+        assert node.logs(job) == "".join(f"line {i}\n" for i in range(1, 121))
+    nothing_left(node, docker_engine)
+
+
+def test_an_engine_restart_is_no_failure(
+    new_dockerd: Callable[..., Dockerd], new_node: NewNode
+) -> None:
+    engine = new_dockerd(live_restore=False)
+    node = new_node(engine)
+    job = node.submit(1, "echo begun; sleep 4; echo ended")
+    node.wait(job, phase="running")
+    engine.kill9()
+    engine.start()
+    ended = node.wait(job, within=120)
+    assert (ended["conclusion"], ended["attempt"]) == ("success", 2)
+    assert node.logs(job) == "begun\nended\n"
+    nothing_left(node, engine, within=60)
+
+
+def test_live_restore_is_not_noticed(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine)
+    job = node.submit(1, "for i in $(seq 1 60); do echo $i; sleep 0.1; done")
+    node.wait(job, phase="running")
+    docker_engine.kill9()
+    docker_engine.start()
+    ended = node.wait(job, within=90)
+    assert (ended["conclusion"], ended["attempt"]) == ("success", 1)
+    assert node.logs(job) == "".join(f"{i}\n" for i in range(1, 61))
+    nothing_left(node, docker_engine, within=60)
+
+
+def test_sigterm_hands_over_and_the_next_life_goes_on(
+    docker_engine: Dockerd, new_node: NewNode
+) -> None:
+    node = new_node(docker_engine)
+    job = node.submit(1, "echo one; sleep 5; echo two")
+    node.wait(job, phase="running")
+    began = time.monotonic()
+    assert node.stop() == 0
+    assert time.monotonic() - began < 8
+    assert len(docker_engine.get("/containers/json")) == 1
+    node.start()
+    ended = node.wait(job)
+    assert (ended["conclusion"], ended["attempt"]) == ("success", 1)
+    assert node.logs(job) == "one\ntwo\n"
+    nothing_left(node, docker_engine)
+
+
+def test_stop_in_reap_mode_leaves_nothing(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine, env={"RUNNERHUB_ON_STOP": "reap"})
+    job = node.submit(1, "sleep 300")
+    node.wait(job, phase="running")
+    assert node.stop(signal.SIGTERM) == 0
+    assert docker_engine.leftovers() == {}
+
+
+def test_embedded_servers_come_back(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine)
+    running = node.submit(1, "sleep 3; echo done")
+    node.wait(running, phase="running")
+    for name in ("valkey-server", "postgres"):
+        for pid in _children(node.pid, name):
+            _kill(pid)
+    node.until(node._answers, 30.0, "ready again")
+    assert node.wait(running)["conclusion"] == "success"
+    after = node.submit(2, "echo hi")
+    assert node.wait(after)["conclusion"] == "success"
+    nothing_left(node, docker_engine)
+
+
+def _children(parent: int, name: str) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        command = text[text.index("(") + 1 : text.rindex(")")]
+        if int(text[text.rindex(")") + 2 :].split()[1]) == parent and name.startswith(command[:14]):
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _kill(pid: int) -> None:
+    import os
+
+    os.kill(pid, signal.SIGKILL)
