@@ -1,6 +1,6 @@
 """Jobs and dead letters."""
 
-from collections.abc import AsyncIterator
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -11,11 +11,15 @@ from runnerhub.api.guard import needs
 from runnerhub.api.problems import Problem, invalid, not_found
 from runnerhub.api.schemas import DelegateBody
 from runnerhub.api.views import event_view, job_view
+from runnerhub.model.ids import is_job_id
 from runnerhub.model.job import Job, Status
 from runnerhub.ports.hub import Hub
 from runnerhub.ports.ledger import AcceptResult
 
 jobs = Blueprint("jobs", __name__)
+
+LIMIT_FORM = re.compile(r"[1-9][0-9]{0,3}")
+MOST_JOBS = 1000
 
 Answer = tuple[dict[str, Any], int]
 
@@ -28,7 +32,7 @@ def hub() -> Hub:
 
 async def the_job(job_id: str) -> Job:
     """Return a job, or raise the problem that there is none."""
-    job = await hub().ledger.job(job_id)
+    job = await hub().ledger.job(job_id) if is_job_id(job_id) else None
     if job is None:
         raise not_found(f"job {job_id}")
     return job
@@ -92,7 +96,7 @@ async def _page(*, dead_letters: bool) -> Answer:
         words = f"status must be one of {', '.join(Status)}"
         raise Problem(HTTPStatus.BAD_REQUEST, words)
     limit = args.get("limit", "100")
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:6]) <= 1000:  # noqa: PLR2004
+    if not LIMIT_FORM.fullmatch(limit) or int(limit) > MOST_JOBS:
         raise Problem(HTTPStatus.BAD_REQUEST, "limit must be a whole number from 1 to 1000")
     repository = args.get("repository")
     if repository is not None and "\0" in repository:
@@ -128,11 +132,7 @@ async def logs(job_id: str) -> Response:
     job = await the_job(job_id)
     follow = request.args.get("follow", "false").lower() in {"true", "1", "yes"}
 
-    async def parts() -> AsyncIterator[bytes]:
-        async for part in hub().follow_log(job, follow=follow):
-            yield part
-
-    answer = Response(parts(), content_type="text/plain; charset=utf-8")
+    answer = Response(hub().follow_log(job, follow=follow), content_type="text/plain; charset=utf-8")
     answer.timeout = None  # a followed log lasts as long as its job
     return answer
 
@@ -156,7 +156,7 @@ async def cancel(job_id: str) -> Answer:
 @needs("operate")
 async def requeue(job_id: str) -> Answer:
     """Make a new job of a dead letter."""
-    accepted = await hub().requeue(job_id)
+    accepted = await hub().requeue(job_id) if is_job_id(job_id) else None
     if accepted is None:
         raise not_found(f"dead letter {job_id}")
     code = HTTPStatus.CREATED if accepted.result is AcceptResult.CREATED else HTTPStatus.OK

@@ -40,6 +40,7 @@ class NodeProcess:
         self._arguments = arguments
         self._env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self.client = httpx.Client()
         self.log = data_dir.parent / f"{data_dir.name}.log"
 
     @property
@@ -64,6 +65,7 @@ class NodeProcess:
             )
         self.until(self._answers, START_SECONDS, "the API answers")
         token = (self.data_dir / "admin.token").read_text().strip()
+        self.client.close()
         self.client = httpx.Client(
             base_url=self.url, headers={"authorization": f"Bearer {token}"}, timeout=15.0
         )
@@ -78,16 +80,19 @@ class NodeProcess:
 
     def kill9(self) -> None:
         assert self._process is not None
+        self.client.close()
         self._process.kill()
         self._process.wait()
 
     def stop(self, number: signal.Signals = signal.SIGTERM, within: float = 10.0) -> int:
         """Ask it to stop; return its exit code."""
         assert self._process is not None
+        self.client.close()
         self._process.send_signal(number)
         return self._process.wait(within)
 
     def close(self) -> None:
+        self.client.close()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:

@@ -100,7 +100,7 @@ def test_an_engine_restart_is_no_failure(
 ) -> None:
     engine = new_dockerd(live_restore=False)
     node = new_node(engine)
-    job = node.submit(1, "echo begun; sleep 4; echo ended")
+    job = node.submit(1, "echo begun; sleep 20; echo ended")
     node.wait(job, phase="running")
     engine.kill9()
     engine.start()

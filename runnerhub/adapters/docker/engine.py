@@ -11,6 +11,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
+import aiodocker
+
 from runnerhub.adapters.docker import answers, bodies, streams
 from runnerhub.adapters.docker.client import Client, Refused, TlsFiles
 from runnerhub.ports.engine import (
@@ -27,6 +29,7 @@ from runnerhub.ports.errors import (
     ImageMissing,
     ImagePullFailed,
     NameConflict,
+    PortError,
     SubnetConflict,
 )
 from runnerhub.runtime import Bridge, open_stream
@@ -42,7 +45,7 @@ _WRITE_SECONDS = 30.0
 _EXEC_SECONDS = 60.0
 _PULL_STALL_SECONDS = 20.0
 _POLL_SECONDS = 0.05
-_MISSING, _CONFLICT = 404, 409
+_MISSING, _CONFLICT, _INTERNAL = 404, 409, 500
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 
 
@@ -263,6 +266,8 @@ class DockerEngine:
                         raise ImagePullFailed(str(said["error"]))
         except Refused as refused:
             raise ImagePullFailed(refused.message) from None
+        except EngineUnavailable as error:
+            raise _as_failed_pull(image, error) from None
 
     async def import_image(self, image: str, root_file_system: bytes) -> None:
         """Make an image of a root file system, given as a tar archive."""
@@ -332,6 +337,16 @@ def _quoted(name: str) -> str:
     if name in {"", ".", ".."}:
         raise EngineRefused(f"{name!r} is no name")
     return quote(name, safe="")
+
+
+def _as_failed_pull(image: str, error: EngineUnavailable) -> PortError:
+    """Tell a registry that does not answer from an engine that does not."""
+    cause = error.__context__
+    if isinstance(cause, TimeoutError):
+        return ImagePullFailed(f"{image}: no progress for {_PULL_STALL_SECONDS:g} s")
+    if isinstance(cause, aiodocker.DockerError) and cause.status == _INTERNAL:
+        return ImagePullFailed(f"{image}: {cause.message}")
+    return error
 
 
 def _is_image(name: str) -> bool:
