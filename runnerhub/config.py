@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from runnerhub.errors import RunnerHubError
@@ -110,6 +111,14 @@ class Settings(BaseSettings):
             raise ValueError("two hosts have the same name")
         return hosts
 
+    @model_validator(mode="after")
+    def _whole_pair(self) -> "Settings":
+        # Half a pair must not mean that the API is served in the clear.
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing, there = ("tls_key", "tls_cert") if self.tls_cert else ("tls_cert", "tls_key")
+            raise ValueError(f"{missing}: is needed beside {there}")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -169,7 +178,7 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
     from_file = _read(config)
     given = {key: value for key, value in overrides.items() if value is not None}
     for name in ("DATABASE_URL", "REDIS_URL"):
-        if name in os.environ:
+        if name in os.environ and f"RUNNERHUB_{name}" not in os.environ:
             given.setdefault(name.lower(), os.environ[name])
     in_environment = {
         key.removeprefix("RUNNERHUB_").lower() for key in os.environ if key.startswith("RUNNERHUB_")
@@ -179,6 +188,8 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
         return Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
+    except SettingsError as error:  # an environment variable that ought to hold JSON
+        raise ConfigError(f"{error}; it must be JSON") from None
 
 
 def _read(config: Path | None) -> dict[str, Any]:
