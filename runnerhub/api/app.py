@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import structlog
 from quart import Response
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from runnerhub.api.jobs import jobs
 from runnerhub.api.operations import operations
@@ -66,7 +66,10 @@ def create_app(
     @app.errorhandler(HTTPException)
     async def http(error: HTTPException) -> Response:
         code = HTTPStatus(error.code or 500)
-        return Problem(code, error.description or code.phrase).response()
+        answer = Problem(code, error.description or code.phrase).response()
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return answer
 
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:

@@ -64,12 +64,12 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError:
             raise Unauthorized("the token has expired; `runnerhub token` issues others") from None
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, RecursionError):  # its JSON is read before its signature
             raise Unauthorized("the token is not valid here") from None
         role = claims["role"]
-        if role not in PERMISSIONS:
+        if not isinstance(role, str) or role not in PERMISSIONS:
             raise Unauthorized("the token has no role that is known here")
-        return str(role)
+        return role
 
     def seconds_left(self, token: str) -> float:
         """Return how long a token is valid; 0 when it is not."""

@@ -25,7 +25,7 @@ def _storable(text: str) -> str:
 
 
 def _image(text: str) -> str:
-    if not IMAGE_FORM.match(text):
+    if not IMAGE_FORM.fullmatch(text):
         raise ValueError("must be the name of an image, such as debian:12 or host:5000/a/b:tag")
     return text
 
