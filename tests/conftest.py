@@ -60,7 +60,7 @@ def new_dockerd() -> Iterator[Callable[..., Dockerd]]:
         require("Docker Engine", reason)
     with ExitStack() as engines:
 
-        def start(**arguments: Any) -> Dockerd:  # noqa: ANN401 - Dockerd's own
+        def start(**arguments: Any) -> Dockerd:
             if arguments.get("storage_driver") == "btrfs":
                 reason = dockerd.missing_btrfs()
                 if reason:

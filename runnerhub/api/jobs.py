@@ -132,7 +132,8 @@ async def logs(job_id: str) -> Response:
     job = await the_job(job_id)
     follow = request.args.get("follow", "false").lower() in {"true", "1", "yes"}
 
-    answer = Response(hub().follow_log(job, follow=follow), content_type="text/plain; charset=utf-8")
+    parts = hub().follow_log(job, follow=follow)
+    answer = Response(parts, content_type="text/plain; charset=utf-8")
     answer.timeout = None  # a followed log lasts as long as its job
     return answer
 

@@ -232,7 +232,7 @@ class Dockerd:
         context.load_cert_chain(self.certificates.client_cert, self.certificates.client_key)
         return context
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str) -> Any:
         """Return what the engine answers to a GET."""
         with self.client() as client:
             return client.get(path).raise_for_status().json()

@@ -6,6 +6,7 @@ then the life is lived again for each of them, and is disturbed there.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import trio
 from trio.testing import MockClock
@@ -30,7 +31,7 @@ class AtStep(trio.abc.Instrument):
 
 
 def _of_job(task: trio.lowlevel.Task) -> bool:
-    coroutine = task.coro
+    coroutine: Any = task.coro
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None)
         if frame is not None and frame.f_code.co_filename.endswith(("/job.py", "/logpump.py")):

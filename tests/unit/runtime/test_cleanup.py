@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - pytest-trio looks for the clock among the arguments
 import math
 import re
 from pathlib import Path

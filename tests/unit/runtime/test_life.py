@@ -1,5 +1,3 @@
-# ruff: noqa: ARG001 - pytest-trio looks for the clock among the arguments
-
 from typing import Any
 
 import pytest
@@ -24,7 +22,7 @@ from runnerhub.runtime.life import Life
 from .helpers import Boom
 
 
-def a_life(actor: Any, registry: Registry | None = None, **options: Any) -> Life:  # noqa: ANN401
+def a_life(actor: Any, registry: Registry | None = None, **options: Any) -> Life:
     return Life(ChildSpec("it", actor, **options), Registry() if registry is None else registry)
 
 
@@ -73,7 +71,7 @@ async def hangs(_: ActorContext[Any]) -> None:
     ],
 )
 async def test_s16_a_failed_start_is_the_starters_failure(
-    actor: Any,  # noqa: ANN401
+    actor: Any,
     reason: Reason,
     words: str,
     autojump_clock: MockClock,

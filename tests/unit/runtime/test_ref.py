@@ -1,5 +1,3 @@
-# ruff: noqa: ARG001 - pytest-trio looks for the clock among the arguments
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Order, restart types, strategies. The rest is in test_supervisor_limits and _dynamic."""
 
-# ruff: noqa: ARG001 - pytest-trio looks for the clock among the arguments
-
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked

@@ -1,7 +1,5 @@
 """Children that come and go, and trees in trees."""
 
-# ruff: noqa: ARG001 - pytest-trio looks for the clock among the arguments
-
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked

@@ -1,7 +1,5 @@
 """When restarting does not help."""
 
-# ruff: noqa: ARG001 - pytest-trio looks for the clock among the arguments
-
 from random import Random
 
 import pytest
@@ -112,7 +110,7 @@ async def test_s39_restarts_wait_longer_each_time(diary: Diary, autojump_clock: 
             await tree.tell("a", Crash())
             began = trio.current_time()
             assert tree.root.snapshot().children[0].phase == "restarting"
-            while diary.entries[-1] != "+a":  # noqa: ASYNC110 - there is no event for it
+            while diary.entries[-1] != "+a":
                 await trio.sleep(0.25)
             gaps.append(round(trio.current_time() - began))
         assert gaps == [1, 2, 3, 3]
