@@ -1,5 +1,6 @@
 """Settings of a node: command line, then `RUNNERHUB_*`, then `runnerhub.toml`, then defaults."""
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -68,7 +69,9 @@ class PoolSettings(BaseModel):
 class Settings(BaseSettings):
     """All settings of a node. Durations carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="RUNNERHUB_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="RUNNERHUB_", frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     bind: str = Field("127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
     data_dir: Path = Field(default_factory=lambda: default_data_dir())  # noqa: PLW0108 - defined below
@@ -102,6 +105,26 @@ class Settings(BaseSettings):
         if isinstance(value, list | tuple):
             value = [parse_docker_host(v) if isinstance(v, str) else v for v in value]
         return value
+
+    @field_validator("subnet_range")
+    @classmethod
+    def _a_range(cls, text: str) -> str:
+        try:
+            ipaddress.IPv4Network(text)
+        except ValueError as error:
+            raise ValueError(f"must be an IPv4 network such as 10.231.0.0/16: {error}") from None
+        return text
+
+    @field_validator("data_dir")
+    @classmethod
+    def _at_home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @model_validator(mode="after")
+    def _subnets_fit(self) -> "Settings":
+        if self.subnet_prefix < ipaddress.IPv4Network(self.subnet_range).prefixlen:
+            raise ValueError("subnet_prefix: must not be smaller than the prefix of subnet_range")
+        return self
 
     @field_validator("docker_hosts")
     @classmethod
@@ -178,7 +201,7 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
     from_file = _read(config)
     given = {key: value for key, value in overrides.items() if value is not None}
     for name in ("DATABASE_URL", "REDIS_URL"):
-        if name in os.environ and f"RUNNERHUB_{name}" not in os.environ:
+        if os.environ.get(name) and f"RUNNERHUB_{name}" not in os.environ:
             given.setdefault(name.lower(), os.environ[name])
     in_environment = {
         key.removeprefix("RUNNERHUB_").lower() for key in os.environ if key.startswith("RUNNERHUB_")

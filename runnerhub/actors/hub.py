@@ -188,8 +188,15 @@ def _status(host: HostState) -> HostStatus:
         host.trouble or "",
         host.info.version if host.info else "",
         sorted(host.held),
-        tuple(host.warnings),
+        _warnings(host),
     )
+
+
+def _warnings(host: HostState) -> tuple[str, ...]:
+    if host.info is None or host.info.disk_limits:
+        return tuple(host.warnings)
+    driver = host.info.storage_driver
+    return (*host.warnings, f"disk_mb has no effect: the storage driver {driver} limits no disk")
 
 
 def _node(shot: ActorSnapshot) -> TreeNode:

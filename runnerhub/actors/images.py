@@ -43,10 +43,11 @@ class Images:
         for attempt in range(1, TRIES + 1):
             try:
                 await self._engine.pull_image(image)
-            except ImagePullFailed:
+            except ImagePullFailed as error:
                 pause = PAUSE_SECONDS * attempt
                 if attempt == TRIES or trio.current_time() + pause > give_up_at:
-                    raise
+                    words = f"the image {image} cannot be pulled ({attempt} tries): {error}"
+                    raise ImagePullFailed(words) from error
                 await trio.sleep(pause)
             else:
                 return

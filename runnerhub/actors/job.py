@@ -9,6 +9,8 @@ An actor begins wherever the ledger says the job stands, so a new job and one ad
 earlier life take the same path: look at the container, then do what is missing.
 """
 
+import random
+
 import structlog
 import trio
 
@@ -45,7 +47,7 @@ from runnerhub.runtime import ActorContext, CleanupTimeout, cleanup
 log = structlog.get_logger(__name__)
 
 Outcome = Verdict | LostAttempt
-LOG_END_SECONDS = 30.0
+LOG_END_SECONDS = 120.0
 ENGINE_STOP_SECONDS = 5.0
 
 
@@ -69,7 +71,9 @@ class JobActor:
         self._job = job
         self._images = images
         self._pool = pool_of(job.spec.labels, world.settings.pools)
-        self._plan: SandboxPlan = plan_for(job, world.cluster, self._pool.relaxations)
+        self._plan: SandboxPlan = plan_for(
+            job, world.cluster, self._pool.relaxations, world.settings.log_max_mb
+        )
         self._scope = trio.CancelScope()
         self._cancelled: Verdict = CANCELLED
         self._pump = LogPump(world, host, job, self._plan.main)
@@ -105,7 +109,7 @@ class JobActor:
             async with trio.open_nursery() as pumps:
                 with self._scope:
                     outcome = await self._attempt(pumps)
-                with cleanup(trio.current_time() + self._budget):
+                with cleanup(trio.current_time() + self._budget + self._pool.stop_grace):
                     await self._end(outcome or self._cancelled)
                 pumps.cancel_scope.cancel()
         if self._job.phase is Phase.REAPING:
@@ -211,6 +215,8 @@ class JobActor:
         )
         if isinstance(outcome, Verdict):
             await self._advance(Phase.RUNNING, "exited")
+            with trio.move_on_after(LOG_END_SECONDS):
+                await self._pump.done.wait()
         return outcome
 
     async def _see_whether_engine_stops(self) -> None:
@@ -245,7 +251,7 @@ class JobActor:
             try:
                 await host.engine.stop_container(self._plan.main, self._pool.stop_grace)
                 if self._job.phase is Phase.RUNNING:
-                    with trio.move_on_after(min(LOG_END_SECONDS, self._budget)):
+                    with trio.move_on_after(self._budget / 2):
                         await self._pump.done.wait()
             except (EngineUnavailable, EngineRefused) as error:
                 log.warning(
@@ -279,7 +285,7 @@ class JobActor:
             reason=lost.reason,
             explanation=lost.explanation,
             strike=True,
-            delay_seconds=self._world.settings.retry_delay * 2**strikes,
+            delay_seconds=self._world.settings.retry_delay * 2**strikes * random.uniform(0.8, 1.2),  # noqa: S311 - jitter
         )
         self._release()
 

@@ -118,6 +118,7 @@ def _service_spec(plan: SandboxPlan, service: Service) -> ContainerSpec:
         service.env,
         network=plan.network,
         aliases=(service.name,),
+        cpus=limits.cpus,
         memory_mb=limits.memory_mb,
         pids=limits.pids,
         cap_add=plan.relaxations.cap_add,

@@ -14,6 +14,7 @@ ISSUER = "runnerhub"
 DAY_SECONDS = 86400.0
 ADMIN_DAYS = 90.0
 RENEW_DAYS = 14.0
+SECRET_CHARACTERS = 32
 
 # What each role may do. `read` is looking, `submit` is delegating and cancelling.
 PERMISSIONS = {
@@ -85,8 +86,9 @@ def load_or_create_secret(data_dir: Path) -> str:
     path = data_dir / "api.secret"
     if path.exists():
         secret = path.read_text().strip()
-        if secret:
+        if len(secret) >= SECRET_CHARACTERS:
             return secret
+        raise RunnerHubError(f"{path} holds fewer than {SECRET_CHARACTERS} characters; remove it")
     secret = secrets.token_urlsafe(48)
     _write_private(path, secret)
     return secret

@@ -26,7 +26,6 @@ async def serve_api(
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 0.5
     config.keep_alive_timeout = 30
-    config.read_timeout = 30
     config.h11_max_incomplete_size = 64 * 1024
     config.include_server_header = False
     if settings.tls_cert is not None and settings.tls_key is not None:

@@ -27,7 +27,7 @@ def plainly(code: int = 1) -> Iterator[None]:
 
     try:
         yield
-    except RunnerHubError as error:
+    except (RunnerHubError, OSError, UnicodeError) as error:
         fail(str(error), code)
     except httpx.HTTPError as error:
         fail(f"{url()} does not answer ({error}); is `runnerhub serve` running?", code)
@@ -82,7 +82,7 @@ class Client:
             if answer.is_error:
                 answer.read()
                 self._answer(answer)
-            yield from answer.iter_raw()
+            yield from answer.iter_bytes()
 
     def _answer(self, answer: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx is imported late
         try:

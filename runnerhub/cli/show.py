@@ -22,7 +22,9 @@ def show_table(rows: list[dict[str, Any]], *columns: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None)
+    table = Table(box=None)
+    for column in columns:
+        table.add_column(column, no_wrap=column in {"id", "name"})
     for row in rows:
         values = [row.get(column) for column in columns]
         table.add_row(*("" if value is None else _words(value) for value in values))

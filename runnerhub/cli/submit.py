@@ -4,11 +4,13 @@ import json
 import secrets
 import sys
 import threading
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from runnerhub.cli.client import TROUBLE, Client, fail, plainly
+from runnerhub.errors import RunnerHubError
 
 EXIT_CODES = {"timed_out": 124, "cancelled": 130}
 LOOK_SECONDS = 1.0
@@ -87,9 +89,11 @@ def _follow(client: Client, job_id: str) -> dict[str, Any]:
 
 def _tell_what_waits(job_id: str, ended: threading.Event) -> None:
     """Say why a queued job waits, whenever that changes."""
+    import httpx
+
     client, told = Client(), ""
     while not ended.wait(LOOK_SECONDS):
-        with plainly():
+        with suppress(RunnerHubError, OSError, httpx.HTTPError):
             job = client.get(f"/api/jobs/{job_id}/status")
             if job["status"] != "queued":
                 return

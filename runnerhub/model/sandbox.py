@@ -62,7 +62,9 @@ class SandboxPlan:
         return f"rh-{self.sandbox_id}-{name}"
 
 
-def plan_for(job: Job, cluster: str, relaxations: Relaxations | None = None) -> SandboxPlan:
+def plan_for(
+    job: Job, cluster: str, relaxations: Relaxations | None = None, log_max_mb: int = 64
+) -> SandboxPlan:
     """Plan the sandbox of a job's present attempt."""
     if job.sandbox_id is None:
         raise ValueError(f"job {job.id} has no sandbox id: it is not leased")
@@ -76,4 +78,5 @@ def plan_for(job: Job, cluster: str, relaxations: Relaxations | None = None) -> 
         },
         job.spec.execution,
         relaxations or Relaxations(),
+        log_max_mb,
     )

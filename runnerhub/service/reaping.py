@@ -1,7 +1,7 @@
 """`runnerhub reap`: find and remove what a cluster left on its hosts, without a node, or a ledger.
 
-Made for the evening on which everything else is broken. It must be told which cluster, or take
-the one of the data folder; nothing without that label is touched.
+Made for the evening on which everything else is broken. It must be told which cluster;
+nothing without that label is touched.
 """
 
 from collections.abc import Sequence
