@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.node import NodeProcess
 from tests.parts.dockerd import Dockerd
+from tests.parts.images import BUSYBOX
 from tests.parts.postgres import PostgresServer
 from tests.parts.redis import RedisServer
 
@@ -29,6 +30,60 @@ def node(
     made.start()
     yield made
     made.close()
+
+
+def test_another_node_takes_over(
+    node: NodeProcess,
+    tmp_path: Path,
+    docker_engine: Dockerd,
+    fresh_database: str,
+    redis_url: str,
+) -> None:
+    other = NodeProcess(
+        tmp_path / "other",
+        [f"h1={docker_engine.url},slots=10"],
+        env={"DATABASE_URL": fresh_database, "REDIS_URL": redis_url},
+    )
+    try:
+        other.start()
+        job = other.submit(1, "for i in $(seq 1 300); do echo $i; sleep 0.1; done")
+        node.wait(job, phase="running")
+        assert other.client.get("/api/hosts").json()["hosts"][0]["state"] == "not_ours"
+        node.kill9()
+        ended = other.wait(job, within=90)
+        assert (ended["conclusion"], ended["attempt"]) == ("success", 1)
+        assert other.logs(job) == "".join(f"{i}\n" for i in range(1, 301))
+        other.until(lambda: not docker_engine.leftovers(), 30.0, "nothing is left")
+    finally:
+        other.close()
+
+
+def test_services_are_reached_by_name_once_ready(node: NodeProcess, docker_engine: Dockerd) -> None:
+    web = {
+        "name": "web",
+        "image": BUSYBOX,
+        "command": [
+            "sh",
+            "-c",
+            "mkdir /w; sleep 1; echo hello from web >/w/a; httpd -f -p 80 -h /w",
+        ],
+        "ready": {"command": ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1/a"]},
+    }
+    job = node.submit(1, "wget -q -O - http://web/a", execution={"services": [web]})
+    assert node.wait(job)["conclusion"] == "success", node.status(job)
+    assert node.logs(job) == "hello from web\n"
+    dead = {"name": "dead", "image": BUSYBOX, "command": ["false"], "ready": {"command": ["true"]}}
+    job = node.submit(2, "true", execution={"services": [dead]})
+    assert node.wait(job)["reason"] == "service_not_ready"
+    node.until(lambda: not docker_engine.leftovers(), 30.0, "nothing is left")
+
+
+def test_a_log_is_followed_for_as_long_as_its_job_lasts(node: NodeProcess) -> None:
+    job = node.submit(1, "echo begun; sleep 35; echo ended")
+    with node.client.stream(
+        "GET", f"/api/jobs/{job}/logs", params={"follow": "true"}, timeout=60.0
+    ) as answer:
+        assert b"".join(answer.iter_bytes()) == b"begun\nended\n"
 
 
 def test_redis_flushed_while_jobs_wait(
