@@ -63,7 +63,7 @@ class Foreman:
         self._crashes: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._backoff = Backoff()
-        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._rng = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
     async def run(self, ctx: ActorContext[Any]) -> None:
         """Look for attempts without an actor, until stopped."""

@@ -33,7 +33,7 @@ class HostActor:
         self._host = host
         self._sweep_wanted = trio.Event()
         self._backoff = Backoff()
-        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._rng = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
     async def run(self, ctx: ActorContext[Sweep]) -> None:
         """Stay connected, and sweep, until stopped."""

@@ -17,7 +17,7 @@ import trio
 from runnerhub.actors.images import Images
 from runnerhub.actors.logpump import LogPump
 from runnerhub.actors.messages import CancelJob
-from runnerhub.actors.sandbox import ServiceNotReady, build, reap
+from runnerhub.actors.sandbox import ServiceNotReady, build, reap, start
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Conclusion, Job, Network, Phase, Reason
 from runnerhub.model.outcome import (
@@ -170,7 +170,7 @@ class JobActor:
             await build(engine, self._plan, self._world.subnets, disk=disk)
             await self._advance(Phase.PROVISIONING, "created")
             self._epoch = self._host.epoch
-            await engine.start_container(self._plan.main)
+            await start(engine, self._plan.main)
         except (ImagePullFailed, ImageMissing) as error:
             return Verdict(Conclusion.FAILURE, Reason.IMAGE_UNAVAILABLE, str(error))
         except ServiceNotReady as error:

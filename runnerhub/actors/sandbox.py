@@ -13,7 +13,7 @@ from runnerhub.model.job import Network, Ready, Service
 from runnerhub.model.sandbox import LABEL_ROLE, SandboxPlan
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import ContainerSpec, Engine, NetworkSpec
-from runnerhub.ports.errors import EngineRefused, NameConflict, SubnetConflict
+from runnerhub.ports.errors import EngineRefused, EngineUnavailable, NameConflict, SubnetConflict
 from runnerhub.runtime import cleanup_together
 
 SUBNET_TRIES = 8
@@ -36,11 +36,26 @@ async def build(engine: Engine, plan: SandboxPlan, subnets: SubnetPool, *, disk:
     for service in plan.execution.services:
         with suppress(NameConflict):
             await engine.create_container(_service_spec(plan, service))
-        await engine.start_container(plan.service(service.name))
+        await start(engine, plan.service(service.name))
     for service in plan.execution.services:
         await _wait_ready(engine, plan.service(service.name), service.ready or Ready())
     with suppress(NameConflict):
         await engine.create_container(_main_spec(plan, disk=disk))
+
+
+async def start(engine: Engine, name: str) -> None:
+    """Start a container that was created.
+
+    Raises:
+        EngineRefused: the engine will not.
+        EngineUnavailable: also where an earlier create holds the name and has not landed yet.
+    """
+    try:
+        await engine.start_container(name)
+    except EngineRefused as error:
+        if await engine.inspect_container(name) is None:
+            raise EngineUnavailable(f"{name} is being created") from error
+        raise
 
 
 async def reap(
