@@ -15,9 +15,10 @@ BIN := .venv/bin
 IMAGE ?= runnerhub:latest
 BASE ?= python:3.13-slim
 ARGS ?=
+SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check format lock image clean runtime dev
+.PHONY: help demo test faults lint types contracts check format lock image clean runtime dev
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ demo: runtime ## See real jobs run in sandboxes, then a summary (ARGS=--json for
 
 test: dev ## Run the tests; real servers that are missing are skipped with a reason
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: dev ## Hold the promise under random faults (SEEDS=1000; a failing seed replays with SEED=n)
+	@RUNNERHUB_SEEDS=$(SEEDS) $(if $(SEED),RUNNERHUB_SEED=$(SEED)) $(BIN)/python -m pytest tests/simulation/test_random_faults.py -q $(ARGS)
 
 lint: dev ## Check style and formatting (ruff)
 	@$(BIN)/ruff check .

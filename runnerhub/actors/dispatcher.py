@@ -82,7 +82,7 @@ class Dispatcher:
         taken = {job.sandbox_id for job in jobs}
         for lease in wanted:
             if lease.sandbox_id not in taken:
-                self._world.hosts[lease.host].held.discard(lease.sandbox_id)
+                self._world.hosts[lease.host].free(lease.sandbox_id)
         placed = [lease.job_id for lease in wanted]
         await self._world.queue.acknowledge(placed)
         return len(jobs)
@@ -110,7 +110,7 @@ class Dispatcher:
             if host.lease is None:
                 continue
             sandbox_id = new_sandbox_id()
-            host.held.add(sandbox_id)
+            host.hold(sandbox_id, parse_class(entry.placement))
             host.leasing.add(sandbox_id)
             wanted.append(LeaseJob(entry.job_id, host.name, host.lease.token, sandbox_id))
         return wanted

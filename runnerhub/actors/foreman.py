@@ -21,6 +21,7 @@ from runnerhub.actors.messages import CancelJob, job_actor_name
 from runnerhub.actors.world import World
 from runnerhub.model.job import Conclusion, Job, Phase, Reason
 from runnerhub.model.outcome import CANCELLED, Verdict
+from runnerhub.model.placement import class_of
 from runnerhub.ports.errors import LedgerUnavailable, StaleFence
 from runnerhub.runtime import (
     ActorContext,
@@ -57,7 +58,7 @@ class Foreman:
         self._world = world
         self._jobs = jobs
         self._images: Mapping[str, Images] = {
-            name: Images(host.engine) for name, host in world.hosts.items()
+            name: Images(host.engine, host.pulling) for name, host in world.hosts.items()
         }
         self._monitor = Monitor()
         self._crashes: dict[str, int] = {}
@@ -86,7 +87,7 @@ class Foreman:
             host = self._world.hosts.get(job.host or "")
             if host is None or job.sandbox_id is None:
                 continue
-            host.held.add(job.sandbox_id)
+            host.hold(job.sandbox_id, class_of(job.spec))
             actor = JobActor(self._world, host, job, self._images[host.name])
             spec: ChildSpec[CancelJob] = ChildSpec(
                 job_actor_name(job.id),
@@ -124,9 +125,14 @@ class Foreman:
             log.warning("recovery waits", action="recovery_outage", error=str(error))
             return
         for host in owned:
-            live = {job.sandbox_id for job in active if job.host == host.name and job.sandbox_id}
-            host.held -= confirmed[host.name] - live
-            host.held |= live
+            live = {
+                job.sandbox_id: class_of(job.spec)
+                for job in active
+                if job.host == host.name and job.sandbox_id
+            }
+            host.free(*(confirmed[host.name] - live.keys()))
+            for sandbox_id, asked in live.items():
+                host.hold(sandbox_id, asked)
         await self._start_missing(active, self._registry)
         known = {job.id for job in active}
         self._crashes = {k: v for k, v in self._crashes.items() if k in known}

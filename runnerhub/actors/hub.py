@@ -93,11 +93,19 @@ class CoreHub:
                 words = explain_waiting(class_of(job.spec), self._world.views())
                 return f"{words} (before: {job.explanation})" if job.explanation else words
             case Phase.LEASED:
-                return f"placed on {job.host}; its images are being made ready"
+                return self._explain_images(job)
             case Phase.PROVISIONING:
                 return f"its sandbox is being built on {job.host}"
             case _:
                 return f"running on {job.host}"
+
+    def _explain_images(self, job: Job) -> str:
+        host, asked = self._world.hosts.get(job.host or ""), job.spec.execution
+        images = (asked.image, *(service.image for service in asked.services))
+        pulling = [image for image in images if host is not None and image in host.pulling]
+        if pulling:
+            return f"{job.host} is pulling {', '.join(pulling)}"
+        return f"placed on {job.host}; its images are being made ready"
 
     def hosts(self) -> Sequence[HostStatus]:
         """Return every configured host."""

@@ -11,10 +11,16 @@ PAUSE_SECONDS = 1.0
 
 
 class Images:
-    """See to it that images are present on one engine."""
+    """See to it that images are present on one engine.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the engine.
+        pulling: where the images are noted while they are pulled.
+    """
+
+    def __init__(self, engine: Engine, pulling: set[str]) -> None:
         self._engine = engine
+        self._pulling = pulling
         self._locks: dict[str, trio.Lock] = {}
 
     async def ensure(self, image: str, policy: str) -> None:
@@ -33,8 +39,10 @@ class Images:
             async with lock:
                 if policy != "always" and await self._engine.has_image(image):
                     return  # whoever held the lock has pulled it
+                self._pulling.add(image)
                 await self._pull(image)
         finally:
+            self._pulling.discard(image)
             if not lock.statistics().tasks_waiting and not lock.locked():
                 self._locks.pop(image, None)
 

@@ -306,7 +306,7 @@ class JobActor:
             self._release()
 
     def _release(self) -> None:
-        self._host.held.discard(self._plan.sandbox_id)
+        self._host.free(self._plan.sandbox_id)
         self._host.changed.notify(self._plan.main)
         self._world.logs_changed.notify(self._job.id)
         self._world.work.notify()

@@ -10,7 +10,7 @@ import trio
 from runnerhub.actors.metrics import JobStatistics
 from runnerhub.actors.wakeups import Wakeups
 from runnerhub.model.lease import Lease, trusted_until
-from runnerhub.model.placement import HostView
+from runnerhub.model.placement import HostView, PlacementClass
 from runnerhub.model.pool import Pool
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine, EngineInfo
@@ -51,6 +51,9 @@ class HostState:
         guarded: whether the egress guard stands; None where that cannot be seen from here.
         held: sandbox ids of the attempts that occupy a slot.
         kills: containers to which the engine was told, or chose, to send a signal.
+        asked: what those attempts asked for, by sandbox id.
+        reserves: whether that is set aside for them.
+        pulling: images that are being pulled.
         leasing: those of them that the ledger has not confirmed yet.
     """
 
@@ -69,7 +72,10 @@ class HostState:
     info: EngineInfo | None = None
     warnings: Sequence[str] = ()
     guarded: bool | None = None
+    reserves: bool = False
+    pulling: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    asked: dict[str, PlacementClass] = field(default_factory=dict)
     leasing: set[str] = field(default_factory=set)
     kills: set[str] = field(default_factory=set)
     changed: Wakeups = field(default_factory=Wakeups)
@@ -93,6 +99,7 @@ class HostState:
     def view(self) -> HostView:
         """Return what placement sees."""
         info = self.info
+        asked = [self.asked[held] for held in self.held if held in self.asked]
         return HostView(
             self.name,
             self.labels,
@@ -101,7 +108,21 @@ class HostState:
             self.trouble,
             info.cpus if info else 0.0,
             info.memory_mb if info else 0,
+            self.reserves,
+            sum(each.cpus for each in asked),
+            sum(each.memory_mb for each in asked),
         )
+
+    def hold(self, sandbox_id: str, asked: PlacementClass) -> None:
+        """Let an attempt occupy a slot, and what it asked for."""
+        self.held.add(sandbox_id)
+        self.asked[sandbox_id] = asked
+
+    def free(self, *sandbox_ids: str) -> None:
+        """Free the slots of attempts."""
+        for sandbox_id in sandbox_ids:
+            self.held.discard(sandbox_id)
+            self.asked.pop(sandbox_id, None)
 
     def own(self, lease: Lease, asked_at: float) -> None:
         """Act on the host from now on, for as long as the lease can be trusted."""

@@ -46,6 +46,9 @@ class HostView:
         trouble: why it takes no jobs just now (draining, unreachable, …); None when it does.
         cpus: cores of the engine; 0 while unknown.
         memory_mb: MiB of the engine; 0 while unknown.
+        reserves: whether what jobs ask for is set aside for them.
+        taken_cpus: cores that are set aside.
+        taken_memory_mb: MiB that are set aside.
     """
 
     name: str
@@ -55,6 +58,9 @@ class HostView:
     trouble: str | None = None
     cpus: float = 0.0
     memory_mb: int = 0
+    reserves: bool = False
+    taken_cpus: float = 0.0
+    taken_memory_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,15 @@ def refuse(wanted: PlacementClass, host: HostView) -> Refusal | None:
         return Refusal(host.name, host.trouble, lasting=False)
     if host.free_slots <= 0:
         return Refusal(host.name, f"all {host.slots} slots are taken", lasting=False)
+    return _refuse_reserving(wanted, host) if host.reserves else None
+
+
+def _refuse_reserving(wanted: PlacementClass, host: HostView) -> Refusal | None:
+    if host.cpus and wanted.cpus > host.cpus - host.taken_cpus:
+        return Refusal(host.name, f"has {host.taken_cpus:g} cpus reserved", lasting=False)
+    if host.memory_mb and wanted.memory_mb > host.memory_mb - host.taken_memory_mb:
+        words = f"has {host.taken_memory_mb} MiB of memory reserved"
+        return Refusal(host.name, words, lasting=False)
     return None
 
 

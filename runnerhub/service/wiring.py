@@ -60,6 +60,7 @@ def build_node(
                 (engines or {}).get(host.name) or _engine(bridge, host),
                 host.slots,
                 frozenset(label.lower() for label in host.labels),
+                reserves=host.reserve,
             )
             for host in settings.docker_hosts
         },
