@@ -92,7 +92,8 @@ class JobActor:
             nursery.start_soon(self._listen, ctx, nursery.cancel_scope)
             try:
                 await self._live()
-            except* (Detached, StaleFence) as errors:
+            except* (Detached, StaleFence, LedgerUnavailable) as errors:
+                # Recovery looks after the job, as soon as there is a ledger to look into.
                 why = str(errors.exceptions[0])
                 log.info("job detached", action="job_detached", job=self._job.id, why=why)
             nursery.cancel_scope.cancel()
@@ -146,9 +147,13 @@ class JobActor:
             self._pumping = True
             pumps.start_soon(self._pump.run)
         limit = self._job.spec.timeout_seconds - self._seconds_since_start()
+        outcome: Outcome = timed_out(self._job.spec.timeout_seconds)
         with trio.move_on_after(max(0.0, limit)):
-            return await self._watch()
-        return timed_out(self._job.spec.timeout_seconds)
+            outcome = await self._watch()
+        if isinstance(outcome, Verdict) and outcome.conclusion is not Conclusion.TIMED_OUT:
+            with trio.move_on_after(LOG_END_SECONDS):
+                await self._pump.done.wait()
+        return outcome
 
     async def _provision(self) -> Outcome | None:
         engine, execution = self._host.engine, self._plan.execution
@@ -215,8 +220,6 @@ class JobActor:
         )
         if isinstance(outcome, Verdict):
             await self._advance(Phase.RUNNING, "exited")
-            with trio.move_on_after(LOG_END_SECONDS):
-                await self._pump.done.wait()
         return outcome
 
     async def _see_whether_engine_stops(self) -> None:
