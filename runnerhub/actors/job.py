@@ -28,6 +28,7 @@ from runnerhub.model.outcome import (
     judge_exit,
     judge_refusal,
     timed_out,
+    with_log,
 )
 from runnerhub.model.pool import pool_of
 from runnerhub.model.sandbox import SandboxPlan, plan_for
@@ -153,6 +154,7 @@ class JobActor:
         if isinstance(outcome, Verdict) and outcome.conclusion is not Conclusion.TIMED_OUT:
             with trio.move_on_after(LOG_END_SECONDS):
                 await self._pump.done.wait()
+            return with_log(outcome, says_disk_full=self._pump.says_disk_full)
         return outcome
 
     async def _provision(self) -> Outcome | None:

@@ -17,6 +17,7 @@ from runnerhub.ports.ledger import LogChunk
 log = structlog.get_logger(__name__)
 
 CHUNK_BYTES = 64 * 1024
+NO_SPACE = b"No space left on device"
 CHUNK_SECONDS = 0.2
 
 
@@ -25,6 +26,7 @@ class LogPump:
 
     Attributes:
         done: set when the log is in the ledger, whole.
+        says_disk_full: whether a line says that no space is left.
     """
 
     def __init__(self, world: World, host: HostState, job: Job, container: str) -> None:
@@ -37,6 +39,7 @@ class LogPump:
         self._cursor = LogCursor()
         self._cut = False
         self.done = trio.Event()
+        self.says_disk_full = False
 
     async def run(self) -> None:
         """Pump to the end. Cancelling it loses nothing: the cursor says where to go on."""
@@ -96,6 +99,7 @@ class LogPump:
         for entry in batch:
             cursor = cursor.advance(entry)
             parts.append(entry.data)
+            self.says_disk_full = self.says_disk_full or NO_SPACE in entry.data
         data = b"".join(parts)
         if not self._cut and self._stored + len(data) > self._limit:
             room = max(0, self._limit - self._stored)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from runnerhub.config import Settings
 
+# Idle connections, and requests whose head does not arrive, are closed after this.
+KEEP_ALIVE_SECONDS = 30.0
+
 
 async def serve_api(
     app: "QuartTrio", settings: "Settings", shutdown_trigger: Callable[[], Awaitable[None]]
@@ -25,7 +28,7 @@ async def serve_api(
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 0.5
-    config.keep_alive_timeout = 30
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     config.h11_max_incomplete_size = 64 * 1024
     config.include_server_header = False
     if settings.tls_cert is not None and settings.tls_key is not None:

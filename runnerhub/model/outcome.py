@@ -1,6 +1,6 @@
 """From what the engine saw of a container to what became of the job. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runnerhub.model.job import Conclusion, Reason
 
@@ -54,6 +54,17 @@ def judge_exit(
         return Verdict(Conclusion.SUCCESS, Reason.COMPLETED, "the command exited 0", 0)
     words = EXPLAINED_EXITS.get(exit_code, f"the command exited {exit_code}")
     return Verdict(Conclusion.FAILURE, Reason.EXIT_CODE, words, exit_code)
+
+
+def with_log(verdict: Verdict, *, says_disk_full: bool) -> Verdict:
+    """Judge again once the log is known: a failure whose log says so was a full disk.
+
+    No engine reports that a limit on the disk or on /tmp was met; the command's own words do.
+    """
+    if says_disk_full and verdict.reason is Reason.EXIT_CODE:
+        words = f"its log says that a disk or /tmp is full; {verdict.explanation}"
+        return replace(verdict, reason=Reason.DISK_FULL, explanation=words)
+    return verdict
 
 
 def judge_refusal(words: str) -> Verdict:

@@ -34,13 +34,16 @@ class NodeProcess:
         *,
         arguments: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        terminal: bool = False,
     ) -> None:
         self.data_dir = data_dir
         self._hosts = hosts
         self._arguments = arguments
         self._env = dict(env or {})
+        self._terminal = terminal
         self._process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client()
+        self._terminals: list[int] = []
         self.log = data_dir.parent / f"{data_dir.name}.log"
 
     @property
@@ -55,14 +58,17 @@ class NodeProcess:
         command += ["--data-dir", str(self.data_dir), *self._arguments]
         for host in self._hosts:
             command += ["--docker-host", host]
+        there, here = os.openpty()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=here if self._terminal else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self._env},
             )
+        os.close(here)
+        self._terminals.append(there)
         self.until(self._answers, START_SECONDS, "the API answers")
         token = (self.data_dir / "admin.token").read_text().strip()
         self.client.close()
@@ -93,6 +99,8 @@ class NodeProcess:
 
     def close(self) -> None:
         self.client.close()
+        while self._terminals:
+            os.close(self._terminals.pop())
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:

@@ -49,6 +49,11 @@ def test_outcomes(docker_engine: Dockerd, new_node: NewNode) -> None:
         "127": node.submit(5, "", command=["no-such-command"]),
         "126": node.submit(6, "", command=["/etc"]),
         "memory": node.submit(7, eat, execution=small),
+        "disk": node.submit(
+            8,
+            "dd if=/dev/zero of=/tmp/x bs=1M count=32",
+            execution={"resources": {"tmpfs_mb": 8}},
+        ),
     }
     ended = {name: node.wait(job_id, within=90) for name, job_id in jobs.items()}
     said = {n: (j["conclusion"], j["reason"], j["exit_code"]) for n, j in ended.items()}
@@ -59,6 +64,7 @@ def test_outcomes(docker_engine: Dockerd, new_node: NewNode) -> None:
     assert said["127"] == ("failure", "exit_code", 127)
     assert said["126"] == ("failure", "exit_code", 126)
     assert said["memory"][:2] == ("failure", "out_of_memory")
+    assert said["disk"][:2] == ("failure", "disk_full")
     assert node.logs(jobs["success"]) == "hello\n"
     stamps = ended["success"]["timestamps"]
     order = ["accepted", "claimed", "placed", "image_ready", "created", "started", "exited"]
@@ -108,6 +114,38 @@ def test_an_engine_restart_is_no_failure(
     assert (ended["conclusion"], ended["attempt"]) == ("success", 2)
     assert node.logs(job) == "begun\nended\n"
     nothing_left(node, engine, within=60)
+
+
+def test_a_lost_host_gives_its_jobs_to_another(
+    new_dockerd: Callable[..., Dockerd], tmp_path: Path
+) -> None:
+    first, second = new_dockerd(), new_dockerd()
+    node = NodeProcess(
+        tmp_path / "data",
+        [f"h1={first.url},slots=1", f"h2={second.url},slots=1"],
+        env={"RUNNERHUB_HOST_LOST_AFTER_SECONDS": "3"},
+    )
+    try:
+        node.start()
+        job = node.submit(1, "echo begun; sleep 8; echo ended")
+        lost = first if node.wait(job, phase="running")["host"] == "h1" else second
+        lost.kill9()
+        ended = node.wait(job, within=90)
+        assert (ended["conclusion"], ended["attempt"]) == ("success", 2)
+        lost.start()
+        node.until(
+            lambda: not first.leftovers() and not second.leftovers(), 60.0, "nothing is left"
+        )
+    finally:
+        node.close()
+
+
+def test_ctrl_c_at_a_terminal_reaps(docker_engine: Dockerd, new_node: NewNode) -> None:
+    node = new_node(docker_engine, terminal=True)
+    job = node.submit(1, "sleep 300")
+    node.wait(job, phase="running")
+    assert node.stop(signal.SIGINT) == 0
+    assert docker_engine.leftovers() == {}
 
 
 def test_live_restore_is_not_noticed(docker_engine: Dockerd, new_node: NewNode) -> None:

@@ -29,6 +29,10 @@ async def outcome(cluster: Cluster, **wanted: Any) -> tuple[Any, ...]:
             {"script": "sleep 50", "timeout_seconds": 5},
             (Conclusion.TIMED_OUT, Reason.TIMEOUT, None),
         ),
+        (
+            {"script": "echo No space left on device; exit 1"},
+            (Conclusion.FAILURE, Reason.DISK_FULL, 1),
+        ),
         ({"image": "no/such:1"}, (Conclusion.FAILURE, Reason.IMAGE_UNAVAILABLE, None)),
         (
             {"execution": Execution("busybox:1", ("no-such-command",))},
