@@ -29,6 +29,8 @@ def plainly(code: int = 1) -> Iterator[None]:
         yield
     except (RunnerHubError, OSError, UnicodeError) as error:
         fail(str(error), code)
+    except httpx.InvalidURL as error:
+        fail(f"RUNNERHUB_URL {url()!r} is not a URL: {error}", code)
     except httpx.HTTPError as error:
         fail(f"{url()} does not answer ({error}); is `runnerhub serve` running?", code)
 
@@ -89,6 +91,18 @@ class Client:
             body = answer.json()
         except ValueError:
             raise RunnerHubError(f"{url()} answered {answer.status_code}, and no JSON") from None
+        if not isinstance(body, dict):
+            raise RunnerHubError(f"{url()} answered {answer.status_code}, and no JSON object")
         if answer.is_error:
-            raise RunnerHubError(f"{body.get('title', answer.status_code)}: {body.get('detail')}")
-        return dict(body)
+            raise RunnerHubError(_problem(body, answer.status_code))
+        return body
+
+
+def _problem(body: Mapping[str, Any], status: int) -> str:
+    """Say what a problem document says: its detail, then each field that this leaves out."""
+    words = [str(body.get("detail") or "no reason given")]
+    for error in body.get("errors") or ():
+        each = f"{error['field']}: {error['message']}"
+        if each not in words:
+            words.append(each)
+    return f"{body.get('title', status)}: {'; '.join(words)}"

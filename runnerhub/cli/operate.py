@@ -77,6 +77,7 @@ def token(
     days: Annotated[float, typer.Option(min=0.01, help="How long it is valid.")] = 30.0,
     data_dir: DataDir = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Issue a token for the API."""
     from runnerhub.api.auth import Tokens, load_or_create_secret
@@ -86,7 +87,11 @@ def token(
         if not settings.jwt_secret and not settings.data_dir.is_dir():
             fail(f"there is no data folder {settings.data_dir}; name the node's with --data-dir")
         secret = settings.jwt_secret or load_or_create_secret(settings.data_dir)
-        typer.echo(Tokens(secret).issue(role, subject, days))
+        issued = Tokens(secret).issue(role, subject, days)
+    if as_json:
+        show_json({"token": issued, "role": role, "subject": subject, "days": days})
+    else:
+        typer.echo(issued)
 
 
 def reap(
@@ -118,24 +123,33 @@ def host_guard(
     check: Annotated[bool, typer.Option("--check", help="Only tell whether it stands.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Only print the commands.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take it away.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Keep services of this host off the bridges of sandboxes, by a firewall rule."""
     from runnerhub.adapters.docker import guard
 
     with plainly():
         if show:
-            for command in guard.install_commands():
-                typer.echo(" ".join(command))
-        elif check:
+            commands = [list(command) for command in guard.install_commands()]
+            if as_json:
+                show_json({"commands": commands})
+            else:
+                typer.echo("\n".join(map(" ".join, commands)))
+            return
+        if check:
             stands = guard.check()
-            typer.echo("the guard stands" if stands else "the guard is missing")
-            raise typer.Exit(0 if stands else 1)
         elif remove:
             guard.remove()
-            typer.echo("the guard is removed")
+            stands = False
         else:
             guard.install()
-            typer.echo("the guard stands")
+            stands = True
+    gone = "removed" if remove and not check else "missing"
+    if as_json:
+        show_json({"stands": stands})
+    else:
+        typer.echo("the guard stands" if stands else f"the guard is {gone}")
+    raise typer.Exit(1 if check and not stands else 0)
 
 
 def _configure_log(*, quiet: bool = False) -> None:

@@ -28,7 +28,8 @@ def show_table(rows: list[dict[str, Any]], *columns: str) -> None:
     for row in rows:
         values = [row.get(column) for column in columns]
         table.add_row(*("" if value is None else _words(value) for value in values))
-    Console().print(table)
+    # What a job or a host says is text, whatever brackets and colons stand in it.
+    Console(markup=False, emoji=False).print(table)
 
 
 def _words(value: object) -> str:

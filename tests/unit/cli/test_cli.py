@@ -42,7 +42,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
                 return httpx.Response(200, content=answer)
             if isinstance(answer, httpx.Response):
                 return answer
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise answer
             return httpx.Response(200, json=answer)
 
@@ -159,3 +159,78 @@ def test_the_guard_can_be_read_before_it_is_installed() -> None:
     done = run("host-guard", "--print")
     assert "rh-+" in done.output
     assert all(line.startswith("iptables ") for line in done.output.splitlines())
+
+
+def test_a_problem_names_each_field_once(api: Serve) -> None:
+    errors = [
+        {"field": "priority", "message": "too large"},
+        {"field": "execution.image", "message": "is empty"},
+    ]
+    problem = {"title": "Unprocessable Entity", "detail": "priority: too large", "errors": errors}
+    api({"POST /api/jobs/delegate": httpx.Response(422, json=problem)})
+    done = run("submit", "--image", "x", "--priority", "101")
+    words = "priority: too large; execution.image: is empty"
+    assert done.output == f"runnerhub: Unprocessable Entity: {words}\n"
+
+
+def test_brackets_in_an_explanation_are_text(api: Serve) -> None:
+    said = "[/bad] [red]x :smile:"
+    api({"GET /api/jobs": {"jobs": [{**JOB, "explanation": said}], "next_cursor": None}})
+    done = run("jobs")
+    assert done.exit_code == 0, done.exception
+    for word in said.split():
+        assert word in done.output
+
+
+@pytest.mark.parametrize(
+    ("url", "answer", "words"),
+    [
+        ("http://[::1", {}, "is not a URL"),
+        ("http://hub.test", [], "no JSON object"),
+        ("http://hub.test", b"<html>", "no JSON"),
+    ],
+)
+def test_what_is_no_hub_is_named_in_one_line(
+    api: Serve, monkeypatch: pytest.MonkeyPatch, url: str, answer: Any, words: str
+) -> None:
+    monkeypatch.setenv("RUNNERHUB_URL", url)
+    api({"GET /api/hosts": answer})
+    done = run("hosts")
+    assert done.exit_code == 1
+    assert words in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+def test_an_interrupt_is_no_traceback(api: Serve) -> None:
+    api({"GET /api/jobs/job_1/logs": KeyboardInterrupt()})
+    done = run("logs", "-f", "job_1")
+    assert done.exit_code == 130
+    assert "Traceback" not in done.output
+
+
+def test_tokens_and_the_guard_have_json_too(tmp_path: Any) -> None:
+    done = run("token", "--role", "viewer", "--data-dir", str(tmp_path), "--json")
+    issued = json.loads(done.output)
+    assert issued["role"] == "viewer"
+    assert issued["token"].count(".") == 2
+    commands = json.loads(run("host-guard", "--print", "--json").output)["commands"]
+    assert all(command[0] == "iptables" for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("option", "stands", "words", "code"),
+    [
+        ("--check", True, "the guard stands", 0),
+        ("--check", False, "the guard is missing", 1),
+        ("--remove", False, "the guard is removed", 0),
+    ],
+)
+def test_the_guard_says_how_it_is(
+    monkeypatch: pytest.MonkeyPatch, *, option: str, stands: bool, words: str, code: int
+) -> None:
+    monkeypatch.setattr("runnerhub.adapters.docker.guard.check", lambda: stands)
+    monkeypatch.setattr("runnerhub.adapters.docker.guard.remove", lambda: None)
+    done = run("host-guard", option)
+    assert (done.output, done.exit_code) == (f"{words}\n", code)
+    done = run("host-guard", option, "--json")
+    assert (json.loads(done.output), done.exit_code) == ({"stands": stands}, code)
