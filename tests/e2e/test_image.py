@@ -7,7 +7,6 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -97,7 +96,6 @@ def test_what_it_adds_to_its_base_is_small(engine: Dockerd) -> None:
     assert added_mb < 140, json.dumps(sizes)
 
 
-@pytest.mark.skipif(find_spec("runnerhub.cli") is None, reason="the command line is not there yet")
 def test_its_default_command_serves_and_becomes_healthy(engine: Dockerd) -> None:
     health = {"Test": engine.get(f"/images/{IMAGE}/json")["Config"]["Healthcheck"]["Test"]}
     second = 1_000_000_000
