@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from runnerhub.errors import RunnerHubError
 
+NAME_FORM = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 HOST_FORM = "NAME=URL[,slots=N][,label=L]…"
 
 
@@ -37,7 +38,7 @@ class HostSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    name: str = Field(pattern=NAME_FORM)
     url: str
     slots: int = Field(4, ge=1, le=1000)
     labels: tuple[str, ...] = ()
@@ -59,13 +60,30 @@ class PoolSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=NAME_FORM)
     labels: tuple[str, ...] = ()
+    image: str | None = None
+    network: Literal["isolated", "egress", "none"] = "isolated"
+    warm: int = Field(0, ge=0, le=100)
+    cpus: float | None = Field(None, ge=0.01, le=1024)
+    memory_mb: int | None = Field(None, ge=6, le=1024 * 1024)
+    pids: int | None = Field(None, ge=1, le=4_194_304)
+    disk_mb: int | None = Field(None, ge=1, le=16 * 1024 * 1024)
+    tmpfs_mb: int | None = Field(None, ge=1, le=1024 * 1024)
     egress_guard: Literal["warn", "require"] = "warn"
     stop_grace_seconds: float = Field(0.0, ge=0, le=600)
     cap_add: tuple[str, ...] = ()
     read_only: bool = False
     user: str | None = None
+
+    @model_validator(mode="after")
+    def _warm_of_something(self) -> "PoolSettings":
+        if self.warm and self.image is None:
+            raise ValueError("image: is needed where warm sandboxes are")
+        return self
+
+
+Named = TypeVar("Named", HostSettings, PoolSettings)
 
 
 class Settings(BaseSettings):
@@ -128,13 +146,13 @@ class Settings(BaseSettings):
             raise ValueError("subnet_prefix: must not be smaller than the prefix of subnet_range")
         return self
 
-    @field_validator("docker_hosts")
+    @field_validator("docker_hosts", "pools")
     @classmethod
-    def _names_differ(cls, hosts: tuple[HostSettings, ...]) -> tuple[HostSettings, ...]:
-        names = [host.name for host in hosts]
+    def _names_differ(cls, named: tuple[Named, ...]) -> tuple[Named, ...]:
+        names = [each.name for each in named]
         if len(set(names)) != len(names):
-            raise ValueError("two hosts have the same name")
-        return hosts
+            raise ValueError("two of them have the same name")
+        return named
 
     @model_validator(mode="after")
     def _whole_pair(self) -> "Settings":

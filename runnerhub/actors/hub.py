@@ -1,6 +1,6 @@
 """The core as the doors see it: `ports.hub.Hub`, over the world and the running tree."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 
 import trio
@@ -11,6 +11,7 @@ from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Job, JobSpec, Phase, Status
 from runnerhub.model.outcome import CANCELLED
 from runnerhub.model.placement import class_of, explain_waiting
+from runnerhub.model.pool import Pool, pool_of
 from runnerhub.ports.errors import LedgerUnavailable, QueueUnavailable
 from runnerhub.ports.hub import Dependency, HostStatus, Overloaded, TreeNode
 from runnerhub.ports.ledger import Accepted, Ledger
@@ -36,6 +37,10 @@ class CoreHub:
     def ledger(self) -> Ledger:
         """The ledger, for reading."""
         return self._world.ledger
+
+    def pool(self, labels: Iterable[str]) -> Pool:
+        """Return the pool of jobs with these labels."""
+        return pool_of(labels, self._world.settings.pools)
 
     async def delegate(self, spec: JobSpec) -> Accepted:
         """Accept a job durably and queue it. Cancelling it may still accept the job."""
@@ -97,12 +102,16 @@ class CoreHub:
             case Phase.PROVISIONING:
                 return f"its sandbox is being built on {job.host}"
             case _:
-                return f"running on {job.host}"
+                host = self._world.hosts.get(job.host or "")
+                note = host.unkept(job.spec.execution) if host else None
+                return f"running on {job.host}; {note}" if note else f"running on {job.host}"
 
     def _explain_images(self, job: Job) -> str:
         host, asked = self._world.hosts.get(job.host or ""), job.spec.execution
         images = (asked.image, *(service.image for service in asked.services))
-        pulling = [image for image in images if host is not None and image in host.pulling]
+        pulling = [
+            f"{image}{host.pulling[image]}" for image in images if host and image in host.pulling
+        ]
         if pulling:
             return f"{job.host} is pulling {', '.join(pulling)}"
         return f"placed on {job.host}; its images are being made ready"
@@ -201,10 +210,8 @@ def _status(host: HostState) -> HostStatus:
 
 
 def _warnings(host: HostState) -> tuple[str, ...]:
-    if host.info is None or host.info.disk_limits:
-        return tuple(host.warnings)
-    driver = host.info.storage_driver
-    return (*host.warnings, f"disk_mb has no effect: the storage driver {driver} limits no disk")
+    note = host.info.no_disk_limit if host.info else None
+    return (*host.warnings, note) if note else tuple(host.warnings)
 
 
 def _node(shot: ActorSnapshot) -> TreeNode:

@@ -137,6 +137,8 @@ def _service_spec(plan: SandboxPlan, service: Service) -> ContainerSpec:
         memory_mb=limits.memory_mb,
         pids=limits.pids,
         cap_add=plan.relaxations.cap_add,
+        read_only=plan.relaxations.read_only,
+        user=plan.relaxations.user,
         log_max_mb=plan.log_max_mb,
     )
 

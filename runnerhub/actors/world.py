@@ -9,6 +9,7 @@ import trio
 
 from runnerhub.actors.metrics import JobStatistics
 from runnerhub.actors.wakeups import Wakeups
+from runnerhub.model.job import Execution
 from runnerhub.model.lease import Lease, trusted_until
 from runnerhub.model.placement import HostView, PlacementClass
 from runnerhub.model.pool import Pool
@@ -53,7 +54,7 @@ class HostState:
         kills: containers to which the engine was told, or chose, to send a signal.
         asked: what those attempts asked for, by sandbox id.
         reserves: whether that is set aside for them.
-        pulling: images that are being pulled.
+        pulling: images that are being pulled, with how far that is, in words that follow a name.
         leasing: those of them that the ledger has not confirmed yet.
     """
 
@@ -73,7 +74,7 @@ class HostState:
     warnings: Sequence[str] = ()
     guarded: bool | None = None
     reserves: bool = False
-    pulling: set[str] = field(default_factory=set)
+    pulling: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     asked: dict[str, PlacementClass] = field(default_factory=dict)
     leasing: set[str] = field(default_factory=set)
@@ -112,6 +113,12 @@ class HostState:
             sum(each.cpus for each in asked),
             sum(each.memory_mb for each in asked),
         )
+
+    def unkept(self, asked: Execution) -> str | None:
+        """Say in words what a job asks for that this host does not keep, None when all is kept."""
+        if self.info is None or asked.resources.disk_mb is None:
+            return None
+        return self.info.no_disk_limit
 
     def hold(self, sandbox_id: str, asked: PlacementClass) -> None:
         """Let an attempt occupy a slot, and what it asked for."""

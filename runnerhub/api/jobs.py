@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from quart import Blueprint, Response, current_app, request
 
 from runnerhub.api.guard import needs
-from runnerhub.api.problems import Problem, invalid, not_found
+from runnerhub.api.problems import Problem, invalid, not_found, unprocessable
 from runnerhub.api.schemas import DelegateBody
 from runnerhub.api.views import event_view, job_view
 from runnerhub.model.ids import is_job_id
@@ -50,7 +50,11 @@ async def delegate() -> Answer:
         if error.errors()[0]["type"] == "json_invalid":
             raise Problem(HTTPStatus.BAD_REQUEST, f"no JSON: {error.errors()[0]['msg']}") from None
         raise invalid(error) from None
-    accepted = await hub().delegate(body.spec())
+    try:
+        spec = body.spec(hub().pool(body.labels))
+    except ValueError as error:
+        raise unprocessable(str(error)) from None
+    accepted = await hub().delegate(spec)
     match accepted.result:
         case AcceptResult.CREATED:
             return job_view(accepted.job, hub()), HTTPStatus.CREATED

@@ -54,6 +54,13 @@ def busy(why: str, retry_after_seconds: int = 1) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, why, headers=headers)
 
 
+def unprocessable(words: str) -> Problem:
+    """Return the problem of one field; the words are of the form `field: what is wrong`."""
+    field, _, message = words.partition(": ")
+    errors = [{"field": field, "message": message}]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, words, errors)
+
+
 def invalid(error: ValidationError) -> Problem:
     """Return the problem of a body that breaks the rules, field by field."""
     errors = [

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from runnerhub.model.job import Execution, JobSpec, Network, Ready, Resources, Service
+from runnerhub.model.pool import Pool
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
 IMAGE_FORM = re.compile(
@@ -85,11 +86,11 @@ class ExecutionBody(Body):
     """What runs."""
 
     kind: Literal["command"]
-    image: Image
+    image: Image | None = None
     command: Command = []
     env: Env = {}
     resources: ResourcesBody = ResourcesBody()
-    network: Literal["isolated", "egress", "none"] = "isolated"
+    network: Literal["isolated", "egress", "none"] | None = None
     services: list[ServiceBody] = Field([], max_length=10)
 
     @model_validator(mode="after")
@@ -99,8 +100,6 @@ class ExecutionBody(Body):
             raise ValueError("services: two have the same name")
         if "job" in names:
             raise ValueError("services: the name 'job' is the job's own")
-        if names and self.network == "none":
-            raise ValueError("services: cannot be reached with network none")
         if sum(len(k) + len(v) for k, v in self.env.items()) > MOST_BYTES_OF_ENV:
             raise ValueError(f"env: must not exceed {MOST_BYTES_OF_ENV} characters in all")
         return self
@@ -120,20 +119,16 @@ class DelegateBody(Body):
     priority: int = Field(50, ge=0, le=100)
     timeout_seconds: float = Field(6 * 3600.0, ge=1, le=5 * 86400, allow_inf_nan=False)
 
-    def spec(self) -> JobSpec:
-        """Return the job as the model has it."""
-        asked = self.execution
+    def spec(self, pool: Pool) -> JobSpec:
+        """Return the job as the model has it, what it leaves open taken from its pool.
+
+        Raises:
+            ValueError: the pool does not make it whole; begins with the field's name.
+        """
         return JobSpec(
             self.external_id,
             self.repository,
-            Execution(
-                asked.image,
-                tuple(asked.command),
-                asked.env,
-                Resources(**asked.resources.model_dump()),
-                Network(asked.network),
-                tuple(_service(service) for service in asked.services),
-            ),
+            _execution(self.execution, pool),
             self.workflow,
             self.job_name,
             self.run_id,
@@ -142,6 +137,24 @@ class DelegateBody(Body):
             self.priority,
             self.timeout_seconds,
         )
+
+
+def _execution(asked: ExecutionBody, pool: Pool) -> Execution:
+    image = asked.image or pool.image
+    if image is None:
+        words = "is required, because no pool with these labels names one"
+        raise ValueError(f"execution.image: {words}")
+    network = Network(asked.network) if asked.network else pool.network
+    if asked.services and network is Network.NONE:
+        raise ValueError("execution.services: cannot be reached with network none")
+    return Execution(
+        image,
+        tuple(asked.command),
+        asked.env,
+        pool.limits(Resources(**asked.resources.model_dump())),
+        network,
+        tuple(_service(service) for service in asked.services),
+    )
 
 
 def _service(body: ServiceBody) -> Service:

@@ -1,8 +1,9 @@
 """Pools: what jobs with certain labels are given beyond the default. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
+from runnerhub.model.job import Network, Resources
 from runnerhub.model.sandbox import Relaxations
 
 
@@ -11,6 +12,10 @@ class Pool:
     """What jobs with these labels get.
 
     Attributes:
+        image: for jobs that name none.
+        network: for jobs that name none.
+        resources: limits for jobs that do not name their own.
+        warm: how many sandboxes of `image` each host keeps started ahead.
         stop_grace: seconds between TERM and KILL when a job is ended; 0 kills at once.
         require_egress_guard: refuse network egress on hosts without the guard.
     """
@@ -20,6 +25,19 @@ class Pool:
     relaxations: Relaxations = field(default_factory=Relaxations)
     stop_grace: float = 0.0
     require_egress_guard: bool = False
+    image: str | None = None
+    network: Network = Network.ISOLATED
+    resources: Resources = field(default_factory=Resources)
+    warm: int = 0
+
+    def limits(self, asked: Resources) -> Resources:
+        """Return a job's limits, those that it does not name taken from the pool."""
+        named = {
+            each.name: value
+            for each in fields(Resources)
+            if (value := getattr(asked, each.name)) is not None
+        }
+        return replace(self.resources, **named)
 
 
 DEFAULT_POOL = Pool()

@@ -1,6 +1,6 @@
 """The port to one Docker engine. Every removal is by name and idempotent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +22,13 @@ class EngineInfo:
     storage_driver: str
     disk_limits: bool
     live_restore: bool
+
+    @property
+    def no_disk_limit(self) -> str | None:
+        """In words, that and why `disk_mb` is no limit there; None where it is one."""
+        if self.disk_limits:
+            return None
+        return f"disk_mb has no effect: the storage driver {self.storage_driver} limits no disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,23 @@ class EngineEvent:
     exit_code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far a pull is: bytes downloaded, of as many as are known of; layers done, of all."""
+
+    done_bytes: int
+    total_bytes: int
+    done_layers: int
+    total_layers: int
+
+    def __str__(self) -> str:
+        words = f"{self.done_layers} of {self.total_layers} layers"
+        if not self.total_bytes:
+            return words
+        percent = 100 * self.done_bytes // self.total_bytes
+        return f"{percent} % of {self.total_bytes / 1e6:.1f} MB, {words}"
+
+
 class Engine(Protocol):
     """One Docker engine.
 
@@ -161,8 +185,10 @@ class Engine(Protocol):
     async def has_image(self, image: str) -> bool:
         """Tell whether an image is present."""
 
-    async def pull_image(self, image: str) -> None:
-        """Pull an image. Raises ImagePullFailed."""
+    async def pull_image(
+        self, image: str, on_progress: Callable[[PullProgress], None] = lambda _: None
+    ) -> None:
+        """Pull an image; say now and then how far it is. Raises ImagePullFailed."""
 
     def events(
         self, label: str

@@ -1,11 +1,12 @@
 """What the doors (API, dashboard, console) need of the core."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from runnerhub.errors import RunnerHubError
 from runnerhub.model.job import Job, JobSpec
+from runnerhub.model.pool import Pool
 from runnerhub.ports.ledger import Accepted, Ledger
 
 
@@ -68,6 +69,9 @@ class Hub(Protocol):
     @property
     def ledger(self) -> Ledger:
         """The ledger, for reading."""
+
+    def pool(self, labels: Iterable[str]) -> Pool:
+        """Return the pool of jobs with these labels."""
 
     async def delegate(self, spec: JobSpec) -> Accepted:
         """Accept a job durably (group-committed with others) and queue it."""

@@ -14,7 +14,8 @@ from runnerhub.actors.world import CoreSettings, HostState, World
 from runnerhub.adapters.docker import DockerEngine, TlsFiles
 from runnerhub.api import create_app, serve_api
 from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
-from runnerhub.config import HostSettings, Settings
+from runnerhub.config import HostSettings, PoolSettings, Settings
+from runnerhub.model.job import Network, Resources
 from runnerhub.model.pool import Pool
 from runnerhub.model.sandbox import Relaxations
 from runnerhub.model.subnets import SubnetPool
@@ -112,14 +113,19 @@ def _core_settings(settings: Settings, node_id: str) -> CoreSettings:
         keep_days=settings.keep_days,
         log_days=settings.log_days,
         image_pull=settings.image_pull,
-        pools=tuple(
-            Pool(
-                pool.name,
-                frozenset(label.lower() for label in pool.labels),
-                Relaxations(pool.cap_add, pool.read_only, pool.user),
-                pool.stop_grace_seconds,
-                pool.egress_guard == "require",
-            )
-            for pool in settings.pools
-        ),
+        pools=tuple(_pool(pool) for pool in settings.pools),
+    )
+
+
+def _pool(pool: PoolSettings) -> Pool:
+    return Pool(
+        pool.name,
+        frozenset(label.lower() for label in pool.labels),
+        Relaxations(pool.cap_add, pool.read_only, pool.user),
+        pool.stop_grace_seconds,
+        pool.egress_guard == "require",
+        pool.image,
+        Network(pool.network),
+        Resources(pool.cpus, pool.memory_mb, pool.pids, pool.disk_mb, pool.tmpfs_mb),
+        pool.warm,
     )

@@ -2,7 +2,7 @@
 
 import ipaddress
 import math
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -17,6 +17,7 @@ from runnerhub.ports.engine import (
     EngineInfo,
     NetworkSpec,
     NetworkState,
+    PullProgress,
 )
 from runnerhub.ports.errors import (
     EngineRefused,
@@ -255,11 +256,14 @@ class SimEngine:
         await self._begin("has_image")
         return image in self.images
 
-    async def pull_image(self, image: str) -> None:
+    async def pull_image(
+        self, image: str, on_progress: Callable[[PullProgress], None] = lambda _: None
+    ) -> None:
         """Pull an image."""
         await self._begin("pull_image")
         if image not in self.registry:
             raise ImagePullFailed(f"pull access denied for {image}: it does not exist")
+        on_progress(PullProgress(1, 1, 1, 1))
         self.images.add(image)
         self._faults.strike("pull_image", after=True)
 

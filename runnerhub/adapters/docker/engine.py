@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from io import BytesIO
@@ -15,6 +15,7 @@ import aiodocker
 
 from runnerhub.adapters.docker import answers, bodies, streams
 from runnerhub.adapters.docker.client import Client, Refused, TlsFiles
+from runnerhub.adapters.docker.progress import Layers
 from runnerhub.ports.engine import (
     ContainerSpec,
     ContainerState,
@@ -22,6 +23,7 @@ from runnerhub.ports.engine import (
     EngineInfo,
     NetworkSpec,
     NetworkState,
+    PullProgress,
 )
 from runnerhub.ports.errors import (
     EngineRefused,
@@ -242,17 +244,19 @@ class DockerEngine:
         """Tell whether an image is present."""
         return _is_image(image) and await self._find(f"images/{image}/json") is not None
 
-    async def pull_image(self, image: str) -> None:
+    async def pull_image(
+        self, image: str, on_progress: Callable[[PullProgress], None] = lambda _: None
+    ) -> None:
         """Pull an image; a pull without progress for 20 s has failed."""
         if not _is_image(image):
             raise ImagePullFailed(f"{image!r} is no name of an image")
-        await self._bridge.call(self._pull_image, image)
+        await self._bridge.call(self._pull_image, image, on_progress)
 
-    async def _pull_image(self, image: str) -> None:
+    async def _pull_image(self, image: str, on_progress: Callable[[PullProgress], None]) -> None:
         params = {"fromImage": image}
         if ":" not in image.rpartition("/")[2] and "@" not in image:
             params["tag"] = "latest"  # without a tag all of them would be pulled
-        path, stall = "images/create", _PULL_STALL_SECONDS
+        path, stall, layers = "images/create", _PULL_STALL_SECONDS, Layers()
         try:
             async with self._client.stream("POST", path, stall, params=params) as answer:
                 progress = aiter(streams.lines(answer))
@@ -264,6 +268,8 @@ class DockerEngine:
                     said = json.loads(line)
                     if "error" in said:
                         raise ImagePullFailed(str(said["error"]))
+                    if (far := layers.note(said)) is not None:
+                        on_progress(far)
         except Refused as refused:
             raise ImagePullFailed(refused.message) from None
         except EngineUnavailable as error:
