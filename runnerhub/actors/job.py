@@ -29,6 +29,7 @@ from runnerhub.model.outcome import (
     judge_refusal,
     timed_out,
     with_log,
+    with_note,
 )
 from runnerhub.model.pool import pool_of
 from runnerhub.model.sandbox import SandboxPlan, plan_for
@@ -241,7 +242,9 @@ class JobActor:
     async def _end(self, outcome: Outcome) -> None:
         await self._trust()
         if isinstance(outcome, Verdict):
-            await self._conclude(outcome, dead_letter=False)
+            ran = self._job.phase is Phase.RUNNING
+            note = self._host.unkept(self._plan.execution) if ran else None
+            await self._conclude(with_note(outcome, note), dead_letter=False)
         elif self._job.strikes + 1 >= self._world.settings.max_attempts:
             words = f"given up after {self._job.attempt} attempts: {outcome.explanation}"
             verdict = Verdict(Conclusion.FAILURE, outcome.reason, words)

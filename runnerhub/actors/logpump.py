@@ -17,7 +17,8 @@ from runnerhub.ports.ledger import LogChunk
 log = structlog.get_logger(__name__)
 
 CHUNK_BYTES = 64 * 1024
-NO_SPACE = b"No space left on device"
+# What a full file system says, and what a storage driver that counts says.
+NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
 CHUNK_SECONDS = 0.2
 
 
@@ -99,7 +100,7 @@ class LogPump:
         for entry in batch:
             cursor = cursor.advance(entry)
             parts.append(entry.data)
-            self.says_disk_full = self.says_disk_full or NO_SPACE in entry.data
+            self.says_disk_full = self.says_disk_full or any(w in entry.data for w in NO_SPACE)
         data = b"".join(parts)
         if not self._cut and self._stored + len(data) > self._limit:
             room = max(0, self._limit - self._stored)

@@ -67,6 +67,11 @@ def with_log(verdict: Verdict, *, says_disk_full: bool) -> Verdict:
     return verdict
 
 
+def with_note(verdict: Verdict, note: str | None) -> Verdict:
+    """Add to a verdict's words what was not as the job asked for."""
+    return replace(verdict, explanation=f"{verdict.explanation}; {note}") if note else verdict
+
+
 def judge_refusal(words: str) -> Verdict:
     """Judge an engine's refusal to create or start what a job asked for.
 
@@ -74,6 +79,12 @@ def judge_refusal(words: str) -> Verdict:
     exit codes 127 and 126.
     """
     low = words.lower()
+    if "disk quota exceeded" in low:
+        return Verdict(
+            Conclusion.FAILURE,
+            Reason.DISK_FULL,
+            f"the image fills resources.disk_mb, which counts it too: {words}",
+        )
     if "no space left" in low:
         return Verdict(Conclusion.FAILURE, Reason.DISK_FULL, f"the host's disk is full: {words}")
     if "executable file not found" in low or "no such file or directory" in low:
