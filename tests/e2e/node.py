@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from tests.parts.images import BUSYBOX
+from tests.parts.network import Namespace
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -25,7 +26,11 @@ def free_port() -> int:
 
 
 class NodeProcess:
-    """`runnerhub serve` in a process."""
+    """`runnerhub serve` in a process.
+
+    Args:
+        network: Run inside this namespace, and answer at its address on the cable.
+    """
 
     def __init__(
         self,
@@ -35,12 +40,15 @@ class NodeProcess:
         arguments: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         terminal: bool = False,
+        network: Namespace | None = None,
     ) -> None:
         self.data_dir = data_dir
         self._hosts = hosts
         self._arguments = arguments
         self._env = dict(env or {})
         self._terminal = terminal
+        self._prefix = network.prefix if network else []
+        self._address = (network.address if network else None) or "127.0.0.1"
         self._process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client()
         self._terminals: list[int] = []
@@ -53,8 +61,9 @@ class NodeProcess:
 
     def start(self) -> None:
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "runnerhub", "serve", "--bind", f"127.0.0.1:{port}"]
+        self.url = f"http://{self._address}:{port}"
+        command = [*self._prefix, sys.executable, "-m", "runnerhub", "serve"]
+        command += ["--bind", f"{self._address}:{port}"]
         command += ["--data-dir", str(self.data_dir), *self._arguments]
         for host in self._hosts:
             command += ["--docker-host", host]
