@@ -10,18 +10,23 @@ T = TypeVar("T")
 
 
 class Changes:
-    """Wakes whoever waits for something to happen on an engine."""
+    """Wakes whoever waits for something to happen."""
+
+    __slots__ = ("_event",)
 
     def __init__(self) -> None:
-        self._event = trio.Event()
+        self._event: trio.Event | None = None
 
     def happened(self) -> None:
         """Wake all."""
-        event, self._event = self._event, trio.Event()
-        event.set()
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
 
     async def wait(self, until: float = math.inf) -> None:
         """Wait for the next change, at most until a time of trio's clock. A checkpoint."""
+        if self._event is None:
+            self._event = trio.Event()
         event = self._event
         with trio.move_on_at(until):
             await event.wait()
@@ -51,6 +56,19 @@ class Pulled(trio.abc.ReceiveChannel[T], Generic[T]):
             if not isinstance(item, float):
                 return item
             await self._changes.wait(item)
+
+    async def receive_ready(self, at_most: int) -> list[T]:
+        """Wait for the next item; return it with those that are there already."""
+        items = [await self.receive()]
+        while len(items) < at_most:
+            try:
+                item = self._take()
+            except trio.EndOfChannel:
+                break  # said again to whoever asks next
+            if isinstance(item, float):
+                break
+            items.append(item)
+        return items
 
     async def aclose(self) -> None:
         """Receive no more."""

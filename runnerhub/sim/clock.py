@@ -1,28 +1,45 @@
-"""The clock of a simulated engine: trio's, written as RFC 3339."""
+"""The clock of a simulated engine: trio's, written as a date."""
 
 from datetime import UTC, datetime, timedelta
 
 import trio
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_UNIX = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = 10**9
 
 
 class SimClock:
-    """Trio's time since the first look at it, from the beginning of 2026 on."""
+    """Trio's time since the first look at it.
 
-    def __init__(self) -> None:
+    Args:
+        epoch: the date of that first look.
+    """
+
+    def __init__(self, epoch: datetime = _EPOCH) -> None:
+        self._epoch_ns = (epoch - _UNIX) // timedelta(microseconds=1) * 1000
         self._zero: float | None = None
 
     def now(self) -> float:
         """Return the time on trio's clock."""
+        now = trio.current_time()
         if self._zero is None:
-            self._zero = trio.current_time()
-        return trio.current_time()
+            self._zero = now
+        return now
 
-    def text(self, at: float) -> str:
-        """Write a time of trio's clock, with nine digits."""
+    def unix_ns(self, at: float) -> int:
+        """Return a time of trio's clock as nanoseconds since 1970."""
         if self._zero is None:
             self._zero = at
-        nanoseconds = round((at - self._zero) * 1e9)
-        moment = _EPOCH + timedelta(seconds=nanoseconds // 10**9)
-        return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 10**9:09d}Z"
+        return self._epoch_ns + round((at - self._zero) * _SECOND)
+
+    def text(self, at: float) -> str:
+        """Write a time of trio's clock as RFC 3339 in UTC, with nine digits."""
+        return rfc3339(self.unix_ns(at))
+
+
+def rfc3339(unix_ns: int) -> str:
+    """Write nanoseconds since 1970 as RFC 3339 in UTC, with nine digits."""
+    seconds, nanoseconds = divmod(unix_ns, _SECOND)
+    moment = _UNIX + timedelta(seconds=seconds)
+    return f"{moment.isoformat()[:19]}.{nanoseconds:09d}Z"

@@ -1,86 +1,56 @@
-"""A simulated container. What it does is known at its start; its state follows from the time."""
+"""A simulated container."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from runnerhub.model.logs import LogEntry
 from runnerhub.ports.engine import ContainerSpec, ContainerState
-from runnerhub.sim.clock import SimClock
-from runnerhub.sim.script import Timeline
-
-_KILLED = 137
+from runnerhub.sim.process import SimProcess
 
 
-@dataclass(slots=True)
-class SimContainer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailedSpec(ContainerSpec):
+    """A container with what the Docker API can ask for beyond the port.
+
+    Attributes:
+        open_stdin: its process reads what is attached to it.
+        auto_remove: removed once it has ended.
+        joins: the container whose network it shares.
+        config: the `Config` that an inspection shows.
+        host_config: the `HostConfig` that it shows.
+    """
+
+    tty: bool = False
+    open_stdin: bool = False
+    auto_remove: bool = False
+    joins: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    host_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class SimContainer(SimProcess):
     """A container of a simulated engine.
 
     Attributes:
-        killed_at: when something ended it before its time.
+        created_at: a time of trio's clock.
+        error: the engine's words on a failed start.
+        networks: names of those that it is on.
+        death_told: whether its end was told as an event.
+        removed: whether it is gone.
     """
 
     spec: ContainerSpec
     container_id: str
-    clock: SimClock
-    timeline: Timeline | None = None
-    started_at: float | None = None
-    killed_at: float = math.inf
+    created_at: float
     error: str = ""
-    network: str | None = None
-
-    @property
-    def ends_at(self) -> float:
-        """When it ends, or ended."""
-        if self.started_at is None or self.timeline is None:
-            return math.inf
-        return min(self.started_at + self.timeline.seconds, self.killed_at)
-
-    @property
-    def was_killed(self) -> bool:
-        """Whether something ended it before its time."""
-        return self.killed_at <= self.ends_at and not math.isinf(self.killed_at)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it runs now."""
-        return self.started_at is not None and self.clock.now() < self.ends_at
-
-    @property
-    def exit_code(self) -> int:
-        """What it exits with."""
-        if self.was_killed or self.timeline is None:
-            return _KILLED
-        return self.timeline.exit_code
-
-    @property
-    def out_of_memory(self) -> bool:
-        """Whether the kernel ends it for its memory."""
-        return self.timeline is not None and self.timeline.out_of_memory and not self.was_killed
-
-    def start(self, timeline: Timeline) -> None:
-        """Run from now on."""
-        self.timeline, self.started_at = timeline, self.clock.now()
-
-    def kill(self) -> None:
-        """End it now, if it runs."""
-        if self.is_running:
-            self.killed_at = self.clock.now()
-
-    def entry(self, number: int) -> tuple[float, LogEntry] | None:
-        """Return when it writes an entry, and what; None behind the last."""
-        if self.started_at is None or self.timeline is None:
-            return None
-        if number >= len(self.timeline.outputs):
-            return None
-        output = self.timeline.outputs[number]
-        at = self.started_at + output.after
-        if at > self.ends_at:
-            return None
-        return at, LogEntry(output.stream, self.clock.text(at), output.data)
+    networks: list[str]
+    death_told: bool = False
+    removed: bool = False
 
     def state(self) -> ContainerState:
         """Return what the engine says of it now."""
-        ended = self.started_at is not None and not self.is_running
+        ended = self.has_ended
         text = self.clock.text
         return ContainerState(
             name=self.spec.name,

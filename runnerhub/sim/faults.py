@@ -1,6 +1,14 @@
 """What a test can let go wrong on a simulated engine."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Latencies(Protocol):
+    """How long things take."""
+
+    def of(self, method: str, at_once: int) -> float:
+        """Return how many seconds a call of a method takes, with so many under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +23,9 @@ class Latency:
     remove_container: float = 0.0
     pull_image: float = 0.0
 
-    def of(self, method: str) -> float:
+    def of(self, method: str, at_once: int) -> float:
         """Return how long a method takes."""
+        del at_once
         return max(self.call, float(getattr(self, method, 0.0)))
 
 

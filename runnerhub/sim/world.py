@@ -1,16 +1,24 @@
 """What is on a simulated engine, and what has happened there."""
 
+import heapq
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from runnerhub.ports.engine import EngineEvent, NetworkSpec
 from runnerhub.ports.errors import EngineUnavailable
 from runnerhub.sim.channel import Changes
 from runnerhub.sim.clock import SimClock
-from runnerhub.sim.container import SimContainer
+from runnerhub.sim.container import DetailedSpec, SimContainer
+from runnerhub.sim.events import EventLog, SimEvent
+from runnerhub.sim.network import SimNetwork
+from runnerhub.sim.refusals import NotFound
+
+_Entry = tuple[float, int, Callable[[], None], bool]
+_ID = 64
 
 
-def has_label(labels: dict[str, str], wanted: str) -> bool:
+def has_label(labels: Mapping[str, str], wanted: str) -> bool:
     """Tell whether labels hold `key` or `key=value`."""
     key, equals, value = wanted.partition("=")
     return key in labels and (not equals or labels[key] == value)
@@ -25,52 +33,138 @@ class World:
     Attributes:
         generation: grows whenever every open stream breaks.
         away_until: when the engine answers again.
+        copies: how often an event is told; 1 unless something disturbs it.
     """
 
-    def __init__(self) -> None:
-        self.clock = SimClock()
+    def __init__(self, clock: SimClock | None = None) -> None:
+        self.clock = clock or SimClock()
         self.changes = Changes()
         self.containers: dict[str, SimContainer] = {}
-        self.networks: dict[str, NetworkSpec] = {}
-        self.events: list[EngineEvent] = []
+        self.networks: dict[str, SimNetwork] = {}
+        self.events = EventLog()
         self.generation = 0
         self.away_until = -math.inf
-        self._late: list[tuple[float, Callable[[], None]]] = []
-        self._dying: dict[str, SimContainer] = {}
+        self.copies: Callable[[], int] = lambda: 1
+        self._ids: dict[str, SimContainer] = {}
+        self._agenda: list[_Entry] = []
+        self._number = itertools.count()
 
-    def later(self, at: float, effect: Callable[[], None]) -> None:
-        """Let something happen at a time, whoever still waits for it."""
-        self._late.append((at, effect))
-        self.changes.happened()
+    # ------------------------------------------------------------------ what is there
 
-    def emit(self, container: SimContainer, action: str, exit_code: int | None = None) -> None:
-        """Record an event."""
-        spec = container.spec
-        self.events.append(EngineEvent(action, spec.name, dict(spec.labels), exit_code))
-        self.changes.happened()
+    def find(self, reference: str) -> SimContainer | None:
+        """Return the container of a name, an id or the beginning of an id."""
+        found = self.containers.get(reference) or self._ids.get(reference)
+        if found is None and 0 < len(reference) < _ID:
+            matches = [c for i, c in self._ids.items() if i.startswith(reference)]
+            found = matches[0] if len(matches) == 1 else None
+        return found
+
+    def existing(self, reference: str) -> SimContainer:
+        """Return the container of a reference; raise NotFound when there is none."""
+        container = self.find(reference)
+        if container is None:
+            raise NotFound(f"No such container: {reference}")
+        return container
+
+    def add(self, container: SimContainer) -> None:
+        """Bring a container."""
+        self.containers[container.spec.name] = container
+        self._ids[container.container_id] = container
+        self.emit(container, "create")
+
+    def drop(self, container: SimContainer) -> None:
+        """Kill and remove a container."""
+        self.containers.pop(container.spec.name, None)
+        self._ids.pop(container.container_id, None)
+        container.removed = True
+        self.kill(container)
+        self.settle()
+        self.emit(container, "destroy")
+        container.changes.happened()
+
+    def kill(self, container: SimContainer) -> None:
+        """End a container's process now."""
+        if container.is_running:
+            container.kill()
+            self.watch(container)
+
+    def find_network(self, reference: str) -> SimNetwork | None:
+        """Return the network of a name, an id or the beginning of an id."""
+        found = self.networks.get(reference)
+        if found is None and reference:
+            matches = [n for n in self.networks.values() if n.network_id.startswith(reference)]
+            found = matches[0] if len(matches) == 1 else None
+        return found
+
+    # ------------------------------------------------------------------ what happens
+
+    def later(self, at: float, effect: Callable[[], None], *, sure: bool = False) -> None:
+        """Let something happen at a time, whoever still waits for it.
+
+        Args:
+            at: a time of trio's clock.
+            effect: what happens; called once.
+            sure: also when the engine has crashed meanwhile.
+        """
+        sooner = at < self.next_at()
+        heapq.heappush(self._agenda, (at, next(self._number), effect, sure))
+        if sooner:
+            self.changes.happened()
 
     def watch(self, container: SimContainer) -> None:
-        """Record the end of a container that runs, once it comes."""
-        self._dying[container.container_id] = container
+        """Tell of the end of a container that runs, once it comes."""
+        if not math.isinf(container.ends_at):
+            self.later(container.ends_at, partial(self._died, container), sure=True)
+
+    def _died(self, container: SimContainer) -> None:
+        # Its end may have moved since this was noted; then it was noted again.
+        if container.death_told or container.ends_at > self.clock.now():
+            return
+        container.death_told = True
+        at, code = container.ends_at, str(container.exit_code)
+        if container.out_of_memory:
+            self.emit(container, "oom", at=at)
+        self.emit(container, "die", {"exitCode": code}, at=at)
+        container.changes.happened()
+        spec = container.spec
+        if isinstance(spec, DetailedSpec) and spec.auto_remove and not container.removed:
+            self.drop(container)
+
+    def emit(
+        self,
+        container: SimContainer,
+        action: str,
+        details: Mapping[str, str] | None = None,
+        at: float | None = None,
+    ) -> None:
+        """Record an event of a container."""
+        spec, at = container.spec, self.clock.now() if at is None else at
+        details = {"image": spec.image, **(details or {})}
+        self.record(
+            SimEvent(
+                at, "container", action, container.container_id, spec.name, spec.labels, details
+            )
+        )
+
+    def record(self, event: SimEvent) -> None:
+        """Record an event."""
+        for _ in range(self.copies()):
+            self.events.append(event)
+        self.changes.happened()
 
     def settle(self) -> None:
         """Let everything happen that should have happened by now, in order."""
-        now = self.clock.now()
-        for at, effect in sorted(self._late, key=lambda late: late[0]):
-            if at <= now:
-                self._late = [late for late in self._late if late[1] is not effect]
-                effect()
-        for container in sorted(self._dying.values(), key=lambda each: each.ends_at):
-            if container.ends_at <= now:
-                del self._dying[container.container_id]
-                if container.out_of_memory:
-                    self.emit(container, "oom")
-                self.emit(container, "die", container.exit_code)
+        agenda = self._agenda
+        if agenda:
+            now = self.clock.now()
+            while agenda and agenda[0][0] <= now:
+                heapq.heappop(agenda)[2]()
 
     def next_at(self) -> float:
         """Return until when nothing happens by itself."""
-        ends = (container.ends_at for container in self._dying.values())
-        return min((*ends, *(at for at, _ in self._late)), default=math.inf)
+        return self._agenda[0][0] if self._agenda else math.inf
+
+    # ------------------------------------------------------------------ outages
 
     def break_streams(self, away_until: float) -> None:
         """Let go of every stream, and answer nothing for a while."""
@@ -78,12 +172,15 @@ class World:
         self.generation += 1
         self.away_until = away_until
         self.changes.happened()
+        for container in self.containers.values():
+            container.changes.happened()
 
     def kill_all(self) -> None:
         """What a restart without live-restore does to the containers, and to late creates."""
-        self._late.clear()
-        for container in self.containers.values():
-            container.kill()
+        self._agenda[:] = [entry for entry in self._agenda if entry[3]]
+        heapq.heapify(self._agenda)
+        for container in list(self.containers.values()):
+            self.kill(container)
         self.settle()
 
     def check(self, generation: int | None = None) -> None:
