@@ -191,7 +191,7 @@ BUGS = {
     "nobody adopts": ("runnerhub.actors.foreman.Foreman._start_missing", _nothing),
     "a flushed queue is not reconciled": ("runnerhub.actors.keeper.Keeper.reconcile", _nothing),
     "an engine's restart is the job's failure": (
-        "runnerhub.actors.job.judge_exit",
+        "runnerhub.actors.watch.judge_exit",
         _never_a_restart,
     ),
     "a create that landed is a refusal": ("runnerhub.actors.sandbox.NameConflict", KeyError),

@@ -1,0 +1,78 @@
+"""One attempt of one job, as its steps share it: provision, watch, end."""
+
+import trio
+
+from runnerhub.actors.logpump import LogPump
+from runnerhub.actors.world import HostState, World
+from runnerhub.model.job import Job, Phase
+from runnerhub.model.outcome import LostAttempt, Verdict
+from runnerhub.model.pool import pool_of
+from runnerhub.model.sandbox import SandboxPlan, plan_for
+
+Outcome = Verdict | LostAttempt
+
+
+class Detached(Exception):
+    """This node does not drive the host any more: leave everything as it is."""
+
+
+class Attempt:
+    """What the steps of an attempt know, and what each of them must ask before it acts.
+
+    Args:
+        world: ports, settings and hosts.
+        host: where the attempt runs.
+        job: the job as the ledger has it, LEASED or later.
+
+    Attributes:
+        job: as the ledger has it since the last step.
+        plan: names and labels of the sandbox.
+        pump: moves the log of the main container.
+        epoch: of the host's event stream in which the main container was last seen running.
+    """
+
+    def __init__(self, world: World, host: HostState, job: Job) -> None:
+        self.world = world
+        self.host = host
+        self.job = job
+        self.pool = pool_of(job.spec.labels, world.settings.pools)
+        self.plan: SandboxPlan = plan_for(
+            job, world.cluster, self.pool.relaxations, world.settings.log_max_mb
+        )
+        self.pump = LogPump(world, host, job, self.plan.main)
+        self.epoch: int | None = None
+
+    @property
+    def budget(self) -> float:
+        """Seconds that the clean-up of a job may take."""
+        return self.world.settings.clean_up
+
+    @property
+    def fence(self) -> int:
+        """The token of the host's lease. Raises Detached when another node drives the host."""
+        lease = self.host.lease
+        if lease is None:
+            raise Detached(f"{self.host.name} is driven by another node")
+        return lease.token
+
+    async def trust(self) -> None:
+        """Wait until this node may act on the host. Raises Detached when another one may."""
+        while not self.host.trusted:
+            if self.host.lease is None:
+                raise Detached(f"{self.host.name} is driven by another node")
+            ticket = self.host.changed.ticket()
+            with trio.move_on_after(1.0):
+                await ticket.wait()
+
+    async def advance(self, to: Phase, *stamps: str) -> None:
+        """Let the ledger say where the job stands. Raises StaleFence, LedgerUnavailable."""
+        self.job = await self.world.ledger.advance(
+            self.job.id, self.fence, self.job.attempt, to, *stamps
+        )
+
+    def seconds_since_start(self) -> float:
+        """Return how long the job has run, by the ledger's clock."""
+        started = self.job.timestamps.get("started")
+        if started is None:
+            return 0.0
+        return max(0.0, self.world.now_ms() / 1000 - started.timestamp())

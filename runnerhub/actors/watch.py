@@ -1,0 +1,109 @@
+"""From a main container that runs to what became of it."""
+
+import trio
+
+from runnerhub.actors.attempt import Attempt, Detached, Outcome
+from runnerhub.model.job import Phase, Reason
+from runnerhub.model.outcome import (
+    KILLED_BY_RESTART,
+    LostAttempt,
+    Verdict,
+    judge_exit,
+    timed_out,
+    with_log,
+)
+from runnerhub.ports.engine import ContainerState
+from runnerhub.ports.errors import EngineUnavailable
+
+LOG_END_SECONDS = 120.0
+ENGINE_STOP_SECONDS = 5.0
+
+REMOVED = LostAttempt(Reason.SANDBOX_LOST, "the container was removed by somebody")
+
+
+async def watch(attempt: Attempt) -> Outcome:
+    """Watch to the end of the container and of its log, or of the job's time. Changes nothing.
+
+    Raises:
+        EngineUnavailable: the engine went away while something was asked; watch again.
+        Detached, StaleFence, LedgerUnavailable: as `Attempt` says.
+    """
+    limit = attempt.job.spec.timeout_seconds
+    with trio.move_on_after(max(0.0, limit - attempt.seconds_since_start())) as clock:
+        outcome = await _until_it_ends(attempt)
+    if clock.cancelled_caught:
+        return timed_out(limit)
+    if not isinstance(outcome, Verdict):
+        return outcome
+    with trio.move_on_after(LOG_END_SECONDS):
+        await attempt.pump.done.wait()
+    return with_log(outcome, says_disk_full=attempt.pump.says_disk_full)
+
+
+def lost_host(attempt: Attempt) -> LostAttempt:
+    """Return what became of an attempt whose host is lost."""
+    host = attempt.host
+    return LostAttempt(Reason.HOST_LOST, f"{host.name} is lost: {host.detail}")
+
+
+async def _until_it_ends(attempt: Attempt) -> Outcome:
+    host, name = attempt.host, attempt.plan.main
+    while True:
+        anything, own = host.changed.ticket(), host.changed.ticket(name)
+        if host.lease is None:
+            raise Detached(f"{host.name} is driven by another node")
+        if host.lost:
+            return lost_host(attempt)
+        if host.reachable:
+            epoch = host.epoch
+            try:
+                state = await host.engine.inspect_container(name)
+            except EngineUnavailable:
+                with trio.move_on_after(1.0):
+                    await anything.wait()
+                continue
+            if state is None:
+                return REMOVED
+            if state.has_ended:
+                return await _judge(attempt, state)
+            attempt.epoch = epoch
+        await _first_of(anything, own)
+
+
+async def _judge(attempt: Attempt, state: ContainerState) -> Outcome:
+    code = state.exit_code if state.exit_code is not None else -1
+    if code in KILLED_BY_RESTART and attempt.plan.main in attempt.host.kills:
+        await _see_whether_engine_stops(attempt)
+    outcome = judge_exit(
+        code,
+        out_of_memory=state.out_of_memory,
+        across_restart=attempt.host.epoch != attempt.epoch,
+    )
+    if isinstance(outcome, Verdict):
+        await attempt.advance(Phase.RUNNING, "exited")
+    return outcome
+
+
+async def _see_whether_engine_stops(attempt: Attempt) -> None:
+    """Wait a while for the event stream to break.
+
+    An engine that is stopped in order kills its containers, and says so, about a second
+    before it goes away. Seen like that, its kill is no different from somebody's.
+    """
+    host = attempt.host
+    with trio.move_on_after(ENGINE_STOP_SECONDS):
+        while host.reachable and host.epoch == attempt.epoch:
+            await host.changed.ticket().wait()
+    while not host.reachable and not host.lost:
+        await host.changed.ticket().wait()
+
+
+async def _first_of(*events: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        for event in events:
+            nursery.start_soon(wait, event)
