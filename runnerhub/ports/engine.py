@@ -49,6 +49,9 @@ class ContainerSpec:
     Attributes:
         network: name of the network it joins; None is network mode `none`.
         aliases: further names by which others on its network reach it.
+        joins: name of a running container whose network it shares, instead of `network`.
+        entrypoint: instead of the image's; then the image's own command does not count either.
+        stdin: whether its stdin stays open until somebody who opened it lets go.
         memory_mb: limit with no swap on top.
         tmpfs_mb: size of a tmpfs on /tmp; None for none.
         disk_mb: size of the writable layer; only where the engine has `disk_limits`.
@@ -70,6 +73,24 @@ class ContainerSpec:
     read_only: bool = False
     user: str | None = None
     log_max_mb: int = 64
+    joins: str | None = None
+    entrypoint: Sequence[str] | None = None
+    stdin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What an image runs by itself: its entrypoint, and the command that follows it."""
+
+    entrypoint: Sequence[str] = ()
+    command: Sequence[str] = ()
+
+
+class Stdin(Protocol):
+    """A container's stdin, held open."""
+
+    async def send(self, data: bytes) -> None:
+        """Write all of it. Raises EngineUnavailable: some of it may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +202,20 @@ class Engine(Protocol):
 
     async def exec_ok(self, name: str, command: Sequence[str]) -> bool:
         """Run a command in a running container and tell whether it exited 0."""
+
+    async def limit_container(
+        self, name: str, *, cpus: float | None, memory_mb: int | None, pids: int | None
+    ) -> None:
+        """Set the limits of a running container; None leaves one as it is. Raises EngineRefused."""
+
+    def open_stdin(self, name: str) -> AbstractAsyncContextManager[Stdin]:
+        """Hold a container's stdin, which was created with `stdin`, open.
+
+        Leaving it, in whatever way, lets the container read the end. Raises EngineRefused.
+        """
+
+    async def image_config(self, image: str) -> ImageConfig:
+        """Return what an image runs by itself. Raises ImageMissing."""
 
     async def has_image(self, image: str) -> bool:
         """Tell whether an image is present."""

@@ -3,7 +3,13 @@
 from typing import Any
 
 from runnerhub.adapters.docker.frames import fixed_width
-from runnerhub.ports.engine import ContainerState, EngineEvent, EngineInfo, NetworkState
+from runnerhub.ports.engine import (
+    ContainerState,
+    EngineEvent,
+    EngineInfo,
+    ImageConfig,
+    NetworkState,
+)
 
 _MIB = 1 << 20
 _NEVER = "0001-01-01T"
@@ -68,6 +74,12 @@ def inspected_container(answer: dict[str, Any]) -> ContainerState:
         finished_at=_moment(state.get("FinishedAt")),
         error=error,
     )
+
+
+def image_config(answer: dict[str, Any]) -> ImageConfig:
+    """Read `GET /images/NAME/json`."""
+    config = answer.get("Config") or {}
+    return ImageConfig(tuple(config.get("Entrypoint") or ()), tuple(config.get("Cmd") or ()))
 
 
 def _moment(timestamp: str | None) -> str:

@@ -37,12 +37,16 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
         "Labels": dict(spec.labels),
-        "OpenStdin": False,
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin,  # whoever holds it open lets go: it ends
+        "AttachStdin": spec.stdin,
         "Tty": False,
         "HostConfig": _host_config(spec),
     }
     if spec.command:
         body["Cmd"] = list(spec.command)
+    if spec.entrypoint is not None:
+        body["Entrypoint"] = list(spec.entrypoint)
     if spec.user is not None:
         body["User"] = spec.user
     if spec.network is not None:
@@ -53,7 +57,7 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
 
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     config: dict[str, Any] = {
-        "NetworkMode": spec.network or "none",
+        "NetworkMode": f"container:{spec.joins}" if spec.joins else spec.network or "none",
         "Privileged": False,
         "CapDrop": ["ALL"],
         "CapAdd": list(spec.cap_add),
@@ -69,15 +73,22 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
             "Config": {"max-size": f"{spec.log_max_mb}m", "max-file": _LOG_FILES},
         },
     }
-    if spec.cpus is not None:
-        config["NanoCpus"] = round(spec.cpus * 1e9)
-    if spec.memory_mb is not None:
-        config["Memory"] = config["MemorySwap"] = spec.memory_mb * _MIB
-    if spec.pids is not None:
-        config["PidsLimit"] = spec.pids
+    config |= limits_body(cpus=spec.cpus, memory_mb=spec.memory_mb, pids=spec.pids)
     if spec.tmpfs_mb is not None:
         options = f"rw,exec,nosuid,nodev,mode=1777,size={spec.tmpfs_mb}m"
         config["Tmpfs"] = {"/tmp": options}  # noqa: S108 - inside the container
     if spec.disk_mb is not None:
         config["StorageOpt"] = {"size": f"{spec.disk_mb}M"}
     return config
+
+
+def limits_body(*, cpus: float | None, memory_mb: int | None, pids: int | None) -> dict[str, Any]:
+    """Return the limits that can change while a container runs; None is left out."""
+    body: dict[str, Any] = {}
+    if cpus is not None:
+        body["NanoCpus"] = round(cpus * 1e9)
+    if memory_mb is not None:
+        body["Memory"] = body["MemorySwap"] = memory_mb * _MIB
+    if pids is not None:
+        body["PidsLimit"] = pids
+    return body

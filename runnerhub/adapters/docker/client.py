@@ -16,6 +16,7 @@ from typing import Any
 
 import aiodocker
 import aiohttp
+from aiodocker.stream import Stream
 
 from runnerhub.ports.errors import EngineRefused, EngineUnavailable
 
@@ -137,6 +138,12 @@ class Client:
                 yield response
             finally:
                 response.close()
+
+    def attach_stdin(self, name: str) -> Stream:
+        """Return a stream to a container's stdin; entering it attaches."""
+        if self._docker is None:
+            raise EngineUnavailable(f"The connection to {self.url} is not open")
+        return self._docker.containers.container(name).attach(stdin=True)
 
     @asynccontextmanager
     async def translate(self) -> AsyncIterator[None]:

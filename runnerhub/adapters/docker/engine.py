@@ -16,14 +16,17 @@ import aiodocker
 from runnerhub.adapters.docker import answers, bodies, streams
 from runnerhub.adapters.docker.client import Client, Refused, TlsFiles
 from runnerhub.adapters.docker.progress import Layers
+from runnerhub.adapters.docker.stdin import open_stdin
 from runnerhub.ports.engine import (
     ContainerSpec,
     ContainerState,
     EngineEvent,
     EngineInfo,
+    ImageConfig,
     NetworkSpec,
     NetworkState,
     PullProgress,
+    Stdin,
 )
 from runnerhub.ports.errors import (
     EngineRefused,
@@ -238,7 +241,25 @@ class DockerEngine:
         except Refused:
             return False  # not running, gone, or no such command in it
 
+    async def limit_container(
+        self, name: str, *, cpus: float | None, memory_mb: int | None, pids: int | None
+    ) -> None:
+        """Set the limits of a running container."""
+        body = bodies.limits_body(cpus=cpus, memory_mb=memory_mb, pids=pids)
+        await self._ask("POST", f"containers/{_quoted(name)}/update", _WRITE_SECONDS, body=body)
+
+    def open_stdin(self, name: str) -> AbstractAsyncContextManager[Stdin]:
+        """Hold a container's stdin open."""
+        return open_stdin(self._bridge, self._client, name)
+
     # ------------------------------------------------------------------ images
+
+    async def image_config(self, image: str) -> ImageConfig:
+        """Return what an image runs by itself."""
+        found = await self._find(f"images/{image}/json") if _is_image(image) else None
+        if found is None:
+            raise ImageMissing(f"No such image: {image}")
+        return answers.image_config(found)
 
     async def has_image(self, image: str) -> bool:
         """Tell whether an image is present."""
