@@ -119,21 +119,22 @@ class Foreman:
         owned = [h for h in self._world.hosts.values() if h.trusted]
         # What was confirmed before the ledger is read, and is not in it then, is over.
         confirmed = {host.name: host.held - host.leasing for host in owned}
+        living = {ref.name for ref in self._registry}
         try:
             active = await self._world.ledger.active([host.name for host in owned])
         except LedgerUnavailable as error:
             log.warning("recovery waits", action="recovery_outage", error=str(error))
             return
+        # An actor that ended meanwhile moved its job on, beyond what was read: see next time.
+        ended = {name for name in living if self._registry.whereis(name) is None}
+        certain = [job for job in active if job_actor_name(job.id) not in ended]
         for host in owned:
-            live = {
-                job.sandbox_id: class_of(job.spec)
-                for job in active
-                if job.host == host.name and job.sandbox_id
-            }
-            host.free(*(confirmed[host.name] - live.keys()))
-            for sandbox_id, asked in live.items():
-                host.hold(sandbox_id, asked)
-        await self._start_missing(active, self._registry)
+            live = {job.sandbox_id for job in active if job.host == host.name}
+            host.free(*(confirmed[host.name] - live))
+        for job in certain:
+            if job.sandbox_id:
+                self._world.hosts[job.host or ""].hold(job.sandbox_id, class_of(job.spec))
+        await self._start_missing(certain, self._registry)
         known = {job.id for job in active}
         self._crashes = {k: v for k, v in self._crashes.items() if k in known}
         self._not_before = {k: v for k, v in self._not_before.items() if k in known}

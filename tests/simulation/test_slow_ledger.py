@@ -1,0 +1,38 @@
+"""A ledger that answers late: what it says may be over by the time it is heard."""
+
+from collections.abc import Collection, Sequence
+
+import trio
+from trio.testing import MockClock
+
+from runnerhub.model.job import Job
+from runnerhub.sim.engine import SimEngine
+from runnerhub.sim.faults import Latency
+from runnerhub.sim.ledger import MemoryLedger
+from tests.simulation.cluster import Cluster, now, spec
+
+
+class LateLedger(MemoryLedger):
+    """Its list of active attempts is a second old when it arrives."""
+
+    async def active(self, hosts: Collection[str]) -> Sequence[Job]:
+        """Return the attempts as they were."""
+        found = await super().active(hosts)
+        await trio.sleep(1.0)
+        return found
+
+
+async def test_a_job_that_ends_meanwhile_is_not_adopted_again(autojump_clock: MockClock) -> None:
+    cluster = Cluster(slots=20)
+    cluster.ledger = LateLedger(now)
+    cluster.engines["h1"] = SimEngine("h1", latency=Latency(remove_container=0.5))
+    async with cluster.life() as life:
+        jobs = [
+            (await life.hub.delegate(spec(n, script=f"sleep {n / 4}; exit 0"))).job.id
+            for n in range(20)
+        ]
+        await cluster.finished(life, *jobs)
+        await trio.sleep(5)
+        assert sum(life.world.statistics.finished.values()) == 20
+        assert not life.world.hosts["h1"].held
+    assert cluster.leftovers() == {}
