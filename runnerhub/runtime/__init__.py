@@ -10,6 +10,8 @@
     telemetry   counters by kind                   guest       trio as a guest of asyncio
     inspect     a picture of the tree              bridge      calls from trio to asyncio
     metrics     the counters for Prometheus        stream      asyncio generators as channels
+    survey      the same picture in slices         stacks      where one actor stands in its code
+    recording   what one actor does, on demand     describe    a message in one bounded line
 
 `docs/semantics.md` says what is promised, sentence by sentence.
 """
@@ -37,6 +39,7 @@ from runnerhub.runtime.intensity import Backoff, RestartIntensity
 from runnerhub.runtime.life import Phase
 from runnerhub.runtime.mailbox import MailboxStatistics
 from runnerhub.runtime.monitor import Down, Monitor, Reason
+from runnerhub.runtime.recording import Note, Recording
 from runnerhub.runtime.ref import ActorRef, ReplyTo
 from runnerhub.runtime.registry import Registry
 from runnerhub.runtime.root import Root
@@ -65,8 +68,10 @@ __all__ = [
     "MailboxStatistics",
     "Monitor",
     "NameTaken",
+    "Note",
     "Phase",
     "Reason",
+    "Recording",
     "Registry",
     "ReplyTo",
     "Restart",

@@ -26,7 +26,7 @@ from runnerhub.runtime.registry import Registry
 if TYPE_CHECKING:
     import trio
 
-    from runnerhub.runtime.inspect import ActorSnapshot
+    from runnerhub.runtime.supervisor import Supervisor
 
 M = TypeVar("M")
 
@@ -43,7 +43,7 @@ class ActorContext(Generic[M]):
     ) -> None:
         self.ref = ref
         self.registry = registry
-        self.children: Callable[[], tuple[ActorSnapshot, ...]] = tuple  # a supervisor sets it
+        self.supervisor: Supervisor | None = None  # a supervisor sets it to itself
         self._mailbox = mailbox
         self._on_started = on_started
         self._counters = registry.telemetry.of(ref.kind)
@@ -87,6 +87,8 @@ class ActorContext(Generic[M]):
         self.count_handled()
         self._on_started(None)
         message = await self._mailbox.get(while_stopping=while_stopping)
+        if self.ref.tap is not None:
+            self.ref.tap.took(message)
         self._handling_since = perf_counter()
         return message
 
@@ -98,6 +100,8 @@ class ActorContext(Generic[M]):
         """
         self.count_handled()
         message = self._mailbox.get_nowait()
+        if self.ref.tap is not None:
+            self.ref.tap.took(message)
         self._handling_since = perf_counter()
         return message
 
@@ -113,5 +117,9 @@ class ActorContext(Generic[M]):
     def count_handled(self) -> None:
         """Count the message received last as handled; its time ends now."""
         if self._handling_since is not None:
-            self._counters.handled(perf_counter() - self._handling_since)
+            spent = perf_counter() - self._handling_since
             self._handling_since = None
+            self._counters.handled(spent)
+            self.ref.handling_seconds += spent
+            if self.ref.tap is not None:
+                self.ref.tap.handled(spent)

@@ -26,6 +26,13 @@ class Child:
         """Whether it has a life that has not ended."""
         return self.life is not None and self.life.ref.alive
 
+    @property
+    def phase(self) -> Phase:
+        """Where it is, between two lives included."""
+        if self.broken or self.life is None:
+            return Phase.RESTARTING
+        return self.life.phase
+
     def begin(self, registry: Registry) -> Life:
         """Begin its next life."""
         if self.life is not None:
@@ -55,5 +62,4 @@ class Child:
         """Return what it and those below it look like; None before its first life."""
         if self.life is None:
             return None
-        phase = Phase.RESTARTING if self.broken else self.life.phase
-        return snapshot(self.life, restarts=self.restarts, phase=phase)
+        return snapshot(self.life, restarts=self.restarts, phase=self.phase)

@@ -58,6 +58,20 @@ class ActorSnapshot:
 
 def snapshot(life: Life, *, restarts: int = 0, phase: str | None = None) -> ActorSnapshot:
     """Return what a life and those below it look like now."""
+    supervisor = life.context.supervisor
+    below = supervisor.children() if supervisor is not None else ()
+    shots = tuple(shot for child in below if (shot := child.snapshot()))
+    return picture(life, restarts=restarts, phase=phase, children=shots)
+
+
+def picture(
+    life: Life,
+    *,
+    restarts: int = 0,
+    phase: str | None = None,
+    children: tuple[ActorSnapshot, ...] = (),
+) -> ActorSnapshot:
+    """Return what a life looks like now, above the children given."""
     mailbox = life.ref.statistics()
     return ActorSnapshot(
         name=life.spec.name,
@@ -68,5 +82,5 @@ def snapshot(life: Life, *, restarts: int = 0, phase: str | None = None) -> Acto
         handled=mailbox.received,
         restarts=restarts,
         started_at=life.started_at,
-        children=life.context.children(),
+        children=children,
     )

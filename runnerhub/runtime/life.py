@@ -51,6 +51,7 @@ class Life:
         self._registry = registry
         self._mailbox: Mailbox[Any] = Mailbox(spec.mailbox_size, owner=spec.name)
         self.ref: ActorRef[Any] = ActorRef(spec.name, spec.kind, self._mailbox)
+        self.task: trio.lowlevel.Task | None = None
         self._task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED
         self.context: ActorContext[Any] = ActorContext(
             self.ref, self._mailbox, registry, self._started
@@ -82,7 +83,7 @@ class Life:
         try:
             self._registry.add(self.ref)
             with trio.move_on_after(spec.start_timeout) as patience:
-                await nursery.start(self._live, on_end)
+                await nursery.start(self.live, on_end, name=spec.name)
         except NameTaken as error:
             self._end(error)
             raise
@@ -100,13 +101,15 @@ class Life:
         deadline = trio.current_time() + self.spec.shutdown
         self._scope.deadline = min(self._scope.deadline, deadline)
 
-    async def _live(
+    async def live(
         self,
         on_end: Callable[["Life"], None],
         *,
         task_status: trio.TaskStatus[Any],
     ) -> None:
+        """Be the task of this life; `start_in` starts it."""
         leave_cleanup()
+        self.task = trio.lowlevel.current_task()
         self._task_status = task_status
         error: Exception | None = None
         returned = False
@@ -138,6 +141,7 @@ class Life:
             reason = Reason.STOPPED
         else:
             reason = Reason.NORMAL
+        self.task = None
         self.context.count_handled()
         self.ref.end(Down(self.spec.name, self.spec.kind, reason, error))
         self.ended.set()

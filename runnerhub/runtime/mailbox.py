@@ -7,6 +7,7 @@ and `stop` may also be called by the host loop of a guest run, which shares that
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 import trio
@@ -145,6 +146,15 @@ class Mailbox(Generic[M]):
         while self._senders:
             sender, _ = self._senders.popitem(last=False)
             reschedule(sender)
+
+    @property
+    def received(self) -> int:
+        """How many messages were taken."""
+        return self._received
+
+    def peek(self, limit: int) -> tuple[M, ...]:
+        """Return the oldest messages, at most so many; they go on waiting."""
+        return tuple(islice(self._messages, limit))
 
     def statistics(self) -> MailboxStatistics:
         """Return how full it is now and what has passed through it."""

@@ -6,13 +6,16 @@ now resolves the name for every send (`Registry.ref`).
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
 from runnerhub.runtime.errors import ActorDied, AskTimeout
 from runnerhub.runtime.mailbox import Mailbox, MailboxStatistics
 from runnerhub.runtime.monitor import Down
+
+if TYPE_CHECKING:
+    from runnerhub.runtime.recording import Tap
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
@@ -51,13 +54,25 @@ class ReplyTo(Generic[R]):
 class ActorRef(Generic[M_contra]):
     """Speak to one life of an actor."""
 
-    __slots__ = ("_asks", "_mailbox", "_watchers", "down", "kind", "name", "started_with")
+    __slots__ = (
+        "_asks",
+        "_mailbox",
+        "_watchers",
+        "down",
+        "handling_seconds",
+        "kind",
+        "name",
+        "started_with",
+        "tap",
+    )
 
     def __init__(self, name: str, kind: str, mailbox: Mailbox[M_contra]) -> None:
         self.name = name
         self.kind = kind
         self.down: Down | None = None
         self.started_with: object = None
+        self.handling_seconds = 0.0
+        self.tap: Tap | None = None
         self._mailbox = mailbox
         self._asks: set[ReplyTo[Any]] = set()
         self._watchers: dict[object, Callable[[Down], None]] = {}
@@ -117,6 +132,15 @@ class ActorRef(Generic[M_contra]):
         finally:
             self._asks.discard(reply)
         raise AskTimeout(f"{self.name} did not answer within {timeout:g} s")
+
+    @property
+    def received(self) -> int:
+        """How many messages the actor has taken."""
+        return self._mailbox.received
+
+    def peek(self, limit: int) -> tuple[object, ...]:
+        """Return the oldest messages that wait, at most so many; they go on waiting."""
+        return self._mailbox.peek(limit)
 
     def statistics(self) -> MailboxStatistics:
         """Return how full the mailbox is and what has passed through it."""

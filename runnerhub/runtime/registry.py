@@ -5,10 +5,12 @@ send, and a ref is not kept for longer than that.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from runnerhub.runtime.errors import ActorDied, NameTaken
 from runnerhub.runtime.monitor import Down, Monitor, Reason
+from runnerhub.runtime.recording import ROOM, Recording, Tap
 from runnerhub.runtime.ref import ActorRef
 from runnerhub.runtime.telemetry import Telemetry
 
@@ -21,6 +23,7 @@ class Registry:
     def __init__(self) -> None:
         self.telemetry = Telemetry()
         self._refs: dict[str, AnyRef] = {}
+        self._taps: dict[str, Tap] = {}
 
     def __iter__(self) -> Iterator[AnyRef]:
         return iter(tuple(self._refs.values()))
@@ -39,10 +42,15 @@ class Registry:
         self._refs[ref.name] = ref
         counters = self.telemetry.of(ref.kind)
         counters.live += 1
+        if self._taps and (tap := self._taps.get(ref.name)) is not None:
+            ref.tap = tap
+            tap.began()
 
-        def forget(_: Down) -> None:
+        def forget(down: Down) -> None:
             del self._refs[ref.name]
             counters.live -= 1
+            if ref.tap is not None:
+                ref.tap.ended(down)
 
         ref.on_down(forget)
 
@@ -60,6 +68,31 @@ class Registry:
         if ref is None:
             raise ActorDied(f"there is no living actor named {name}")
         return ref
+
+    @contextmanager
+    def record(self, name: str, room: int = ROOM) -> Iterator[Recording]:
+        """Record what whoever bears a name takes and handles, through all lives, until the end.
+
+        Nothing is recorded of anybody else, and the actor never waits for who reads.
+
+        Args:
+            name: an actor's; it need not live yet.
+            room: how many notes are kept; older ones make room.
+        """
+        tap = self._taps.get(name)
+        if tap is None:
+            tap = self._taps[name] = Tap(name)
+        recording = tap.open(room)
+        if (ref := self._refs.get(name)) is not None:
+            ref.tap = tap
+        try:
+            yield recording
+        finally:
+            tap.close(recording)
+            if not tap.recordings and self._taps.get(name) is tap:
+                del self._taps[name]
+                if (ref := self._refs.get(name)) is not None:
+                    ref.tap = None
 
     def monitor(self, *actors: str | AnyRef) -> Monitor:
         """Return a monitor that watches these, by name or by ref.

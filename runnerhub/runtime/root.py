@@ -49,14 +49,21 @@ class Root:
         if failure is not None:
             raise failure
 
-    def stop(self) -> None:
-        """Ask the tree to stop; `run` returns when it has."""
+    @property
+    def life(self) -> Life:
+        """The topmost actor's life.
+
+        Raises:
+            ActorDied: the tree has not begun.
+        """
         if self._life is None:
             raise ActorDied(f"{self.spec.name} is not running")
-        self._life.stop()
+        return self._life
+
+    def stop(self) -> None:
+        """Ask the tree to stop; `run` returns when it has."""
+        self.life.stop()
 
     def snapshot(self) -> ActorSnapshot:
         """Return what the tree looks like now."""
-        if self._life is None:
-            raise ActorDied(f"{self.spec.name} is not running")
-        return snapshot(self._life)
+        return snapshot(self.life)

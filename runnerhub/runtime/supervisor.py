@@ -43,7 +43,6 @@ from runnerhub.runtime.errors import (
     RestartIntensityExceeded,
     UnknownChild,
 )
-from runnerhub.runtime.inspect import ActorSnapshot
 from runnerhub.runtime.intensity import RestartIntensity, RestartWindow
 from runnerhub.runtime.life import Life
 from runnerhub.runtime.monitor import Reason
@@ -113,7 +112,7 @@ class Supervisor:
         self._window = RestartWindow(self._intensity, self._rng)
         self._failure: ActorError | None = None
         self._family_lock = trio.Lock()
-        ctx.children = self._snapshots
+        ctx.supervisor = self
         async with trio.open_nursery() as self._nursery:
             async with trio.open_nursery() as self._repairs:
                 self._open = True
@@ -189,6 +188,14 @@ class Supervisor:
         if life is None or life is before or not life.ref.alive:
             raise ActorDied(f"{name} was stopped but did not start again")
         return life.ref
+
+    def children(self) -> tuple[Child, ...]:
+        """Return what it remembers of each child, in the order in which they started."""
+        return tuple(self._children.values())
+
+    def child(self, name: str) -> Child | None:
+        """Return what it remembers of one child; None when there is none of this name."""
+        return self._children.get(name)
 
     # --------------------------------------------------------------- starting and stopping
 
@@ -334,6 +341,3 @@ class Supervisor:
     def _must_be_open(self) -> None:
         if not self._open or self._ctx.stopping.is_set():
             raise ActorDied(f"the supervisor {self.name} is not running")
-
-    def _snapshots(self) -> tuple[ActorSnapshot, ...]:
-        return tuple(shot for child in self._children.values() if (shot := child.snapshot()))

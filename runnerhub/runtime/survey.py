@@ -1,0 +1,104 @@
+"""Look at a large tree without holding anybody up.
+
+`inspect.snapshot` shows one moment, and nobody else runs while it is taken. Here the work is cut
+into slices, and others run between them; so each actor is shown as it was in its own slice.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import trio
+
+from runnerhub.runtime.child import Child
+from runnerhub.runtime.inspect import ActorSnapshot, picture
+from runnerhub.runtime.life import Life
+from runnerhub.runtime.root import Root
+from runnerhub.runtime.supervisor import Supervisor
+
+SLICE_SECONDS = 0.001
+
+
+class Pace:
+    """Lets others run whenever this task has worked for a slice.
+
+    Attributes:
+        longest: seconds of the longest slice so far.
+    """
+
+    def __init__(self, slice_seconds: float = SLICE_SECONDS) -> None:
+        self.longest = 0.0
+        self._slice = slice_seconds
+        self._since = perf_counter()
+
+    async def breathe(self) -> None:
+        """Let others run if the slice is over, else return at once. Call it for every item."""
+        spent = perf_counter() - self._since
+        if spent >= self._slice:
+            self.longest = max(self.longest, spent)
+            await trio.lowlevel.checkpoint()
+            self._since = perf_counter()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An actor and where it stands.
+
+    Attributes:
+        level: 0 for the topmost.
+        life: its present or last life.
+        child: what its supervisor remembers of it, None for the topmost.
+        supervisor: whose child it is, None for the topmost.
+    """
+
+    level: int
+    life: Life
+    child: Child | None = None
+    supervisor: Supervisor | None = None
+
+    def picture(self) -> ActorSnapshot:
+        """Return what this actor looks like now, without those below it."""
+        if self.child is None:
+            return picture(self.life)
+        return picture(self.life, restarts=self.child.restarts, phase=self.child.phase)
+
+
+async def survey(root: Root, pace: Pace) -> AsyncIterator[Place]:
+    """Yield every actor, parents first, siblings in the order in which they started.
+
+    Who begins or ends meanwhile may be missing, or be shown though it has ended.
+    """
+    waiting = [Place(0, root.life)]
+    while waiting:
+        place = waiting.pop()
+        yield place
+        supervisor = place.life.context.supervisor
+        if supervisor is not None:
+            for child in reversed(supervisor.children()):
+                if child.life is not None:
+                    waiting.append(Place(place.level + 1, child.life, child, supervisor))
+                await pace.breathe()
+        await pace.breathe()
+
+
+async def find(root: Root, name: str, pace: Pace) -> Place | None:
+    """Return where the actor of a name stands; None when there is none.
+
+    It may also be one that has ended and that its supervisor will start again.
+    """
+    top = root.life
+    if top.spec.name == name:
+        return Place(0, top)
+    families = [(1, top.context.supervisor)]
+    while families:
+        level, supervisor = families.pop()
+        if supervisor is None:
+            continue
+        child = supervisor.child(name)
+        if child is not None and child.life is not None:
+            return Place(level, child.life, child, supervisor)
+        for each in supervisor.children():
+            if each.life is not None and each.life.context.supervisor is not None:
+                families.append((level + 1, each.life.context.supervisor))
+            await pace.breathe()
+    return None
