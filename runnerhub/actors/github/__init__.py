@@ -1,0 +1,1 @@
+"""The gateway to GitHub: credentials, one actor per rate-limit bucket, cache. `docs/github.md`."""

@@ -1,0 +1,186 @@
+"""The cache of GitHub's answers: memory, then Redis, then PostgreSQL, then GitHub.
+
+Whoever asks first for a key looks and fetches; the others wait for that one. When the first is
+cancelled, the next of them takes over.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+import trio
+
+from runnerhub.actors.github.statistics import GitHubStatistics
+from runnerhub.model.answer_cache import RecentlyUsed, cache_key, fresh_seconds, is_lasting
+from runnerhub.ports.errors import PortError
+from runnerhub.ports.github import Request, Response
+from runnerhub.ports.github_cache import CacheEntry, CacheTier
+
+log = structlog.get_logger(__name__)
+
+MEMORY_SECONDS = 10.0
+TIER_SECONDS = 2.0
+UNCHANGED, OK = 304, 200
+
+Fetch = Callable[[str | None], Awaitable[Response]]
+
+
+@dataclass(slots=True)
+class _Kept:
+    entry: CacheEntry
+    asked_at: float  # when a tier below was asked last, on trio's clock
+
+
+@dataclass(slots=True)
+class _Flight:
+    tags: tuple[str, ...]
+    landed: trio.Event = field(default_factory=trio.Event)
+    answer: Response | None = None
+    error: Exception | None = None
+    overtaken: bool = False  # a webhook made it stale while it was under way
+
+
+class AnswerCache:
+    """Answer from what is kept, or fetch.
+
+    Args:
+        tiers: below memory, by name, the nearest first; the last one keeps lasting kinds only.
+        statistics: where lookups are counted.
+        wall: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        tiers: Sequence[tuple[str, CacheTier]],
+        statistics: GitHubStatistics,
+        wall: Callable[[], float],
+    ) -> None:
+        self._tiers = tiers
+        self._statistics = statistics
+        self._wall = wall
+        self._memory: RecentlyUsed[_Kept] = RecentlyUsed()
+        self._flights: dict[str, _Flight] = {}
+
+    async def answer(self, whose: str, request: Request, fetch: Fetch) -> Response:
+        """Return a fresh answer.
+
+        Args:
+            whose: the credential's view of GitHub.
+            request: a GET.
+            fetch: asks GitHub, with an ETag where there is one; returns 304 for an answer that
+                it still holds for.
+        """
+        key = cache_key(whose, request.path, request.params)
+        while (flight := self._flights.get(key)) is not None:
+            await flight.landed.wait()
+            if flight.error is not None:
+                raise flight.error
+            if flight.answer is not None:
+                return flight.answer
+        flight = self._flights[key] = _Flight(request.tags)
+        try:
+            flight.answer = await self._find(key, request, fetch, flight)
+        except Exception as error:
+            flight.error = error
+            raise
+        else:
+            return flight.answer
+        finally:
+            del self._flights[key]
+            flight.landed.set()
+
+    async def stale(self, tags: Sequence[str]) -> None:
+        """Make answers with any of these tags stale, in all tiers."""
+        wanted = frozenset(tags)
+        for flight in self._flights.values():
+            flight.overtaken = flight.overtaken or not wanted.isdisjoint(flight.tags)
+        for key, kept in self._memory.items():
+            if not wanted.isdisjoint(kept.entry.tags):
+                self._remember(key, replace(kept.entry, fresh_until=0.0))
+        for name, tier in self._tiers:
+            await self._try(name, lambda tier=tier: tier.stale(tags))  # type: ignore[misc]
+
+    async def replace(self, whose: str, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
+        """Keep what a webhook brought, as the answer to a request."""
+        key = cache_key(whose, request.path, request.params)
+        if (flight := self._flights.get(key)) is not None:
+            flight.overtaken = True
+        until = self._wall() + fresh_seconds(request.kind)
+        await self._keep(
+            key,
+            CacheEntry(None, json.dumps(data).encode(), request.tags, None, until),
+            request.kind,
+        )
+
+    async def _find(self, key: str, request: Request, fetch: Fetch, flight: _Flight) -> Response:
+        found = self._memory.get(key)
+        if found is not None and self._is_fresh(found.entry) and self._is_recent(found):
+            self._count("memory", found.entry)
+            return _respond(found.entry)
+        self._statistics.lookups["memory", "miss" if found is None else "stale"] += 1
+        entry = await self._below(key, found)
+        if entry is not None and self._is_fresh(entry):
+            self._remember(key, entry)
+            return _respond(entry)
+        answer = await fetch(entry.etag if entry is not None else None)
+        until = 0.0 if flight.overtaken else self._wall() + fresh_seconds(request.kind)
+        if entry is not None and answer.status == UNCHANGED:
+            self._statistics.revalidations["unchanged"] += 1
+            entry = replace(entry, fresh_until=until)
+            await self._keep(key, entry, request.kind)
+            return _respond(entry)
+        self._statistics.revalidations["changed"] += 1
+        if answer.status == OK:
+            body = json.dumps(answer.data).encode()
+            etag = answer.headers.get("etag")
+            fresh = CacheEntry(etag, body, request.tags, answer.next, until)
+            if etag is not None or until > self._wall():
+                await self._keep(key, fresh, request.kind)
+        return answer
+
+    async def _below(self, key: str, found: _Kept | None) -> CacheEntry | None:
+        """Return the best that is kept: what a nearer tier below says wins over memory."""
+        best = found.entry if found is not None else None
+        for name, tier in self._tiers:
+            entry: CacheEntry | None
+            entry = await self._try(name, lambda tier=tier: tier.get(key))  # type: ignore[misc]
+            if entry is None:
+                self._statistics.lookups[name, "miss"] += 1
+                continue
+            self._count(name, entry)
+            return entry
+        return best
+
+    async def _keep(self, key: str, entry: CacheEntry, kind: str) -> None:
+        self._remember(key, entry)
+        for name, tier in self._tiers:
+            if name != "postgres" or is_lasting(kind):
+                await self._try(name, lambda tier=tier: tier.put(key, entry))  # type: ignore[misc]
+
+    async def _try(self, name: str, step: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as the step
+        with trio.move_on_after(TIER_SECONDS):
+            try:
+                return await step()
+            except PortError as error:
+                log.debug("a tier is away", action="github_cache_away", tier=name, why=str(error))
+        return None
+
+    def _remember(self, key: str, entry: CacheEntry) -> None:
+        self._memory.put(key, _Kept(entry, trio.current_time()), len(entry.body) + 512)
+
+    def _is_fresh(self, entry: CacheEntry) -> bool:
+        return entry.fresh_until > self._wall()
+
+    def _is_recent(self, kept: _Kept) -> bool:
+        return not self._tiers or trio.current_time() - kept.asked_at < MEMORY_SECONDS
+
+    def _count(self, tier: str, entry: CacheEntry) -> None:
+        result = "hit" if self._is_fresh(entry) else "stale"
+        self._statistics.lookups[tier, result] += 1
+
+
+def _respond(entry: CacheEntry) -> Response:
+    headers = {"etag": entry.etag} if entry.etag else {}
+    return Response(OK, headers, json.loads(entry.body), entry.next)

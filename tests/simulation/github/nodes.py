@@ -1,0 +1,45 @@
+"""Nodes with a gateway each, on one simulated GitHub and shared simulated counters."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from runnerhub.actors.github.desk import Desk, GitHubOptions
+from runnerhub.actors.github.family import build_github
+from runnerhub.actors.github.gateway import Gateway
+from runnerhub.ports.budget import BudgetCounters
+from runnerhub.ports.github import Credential
+from runnerhub.ports.github_cache import CacheTier
+from runnerhub.runtime import Root
+from tests.simulation.github.fake import FakeGitHub, wall
+
+TOKEN = Credential("pat", token="t")
+
+
+class Node:
+    """A gateway in a tree of its own."""
+
+    def __init__(
+        self,
+        github: FakeGitHub,
+        counters: BudgetCounters,
+        name: str = "n1",
+        tiers: Sequence[tuple[str, CacheTier]] = (),
+        **options: Any,
+    ) -> None:
+        options.setdefault("credentials", (TOKEN,))
+        self.desk = Desk(GitHubOptions(name, **options), github, wall=wall)
+        self.family, self.gateway = build_github(self.desk, counters, tiers)
+        self.root = Root(self.family.spec())
+
+
+@asynccontextmanager
+async def running(*nodes: Node) -> AsyncIterator[tuple[Gateway, ...]]:
+    async with trio.open_nursery() as nursery:
+        for node in nodes:
+            await nursery.start(node.root.run)
+        yield tuple(node.gateway for node in nodes)
+        for node in nodes:
+            node.root.stop()
