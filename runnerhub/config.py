@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from runnerhub.errors import RunnerHubError
 
 NAME_FORM = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 HOST_FORM = "NAME=URL[,slots=N][,label=L]…"
+BIND_FORM = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-f:.]+|[a-z0-9_.-]+):([0-9]{1,5})", re.IGNORECASE)
+MOST_PORT = 65535
 
 
 class ConfigError(RunnerHubError):
@@ -93,7 +96,7 @@ class Settings(BaseSettings):
         env_prefix="RUNNERHUB_", frozen=True, extra="forbid", allow_inf_nan=False
     )
 
-    bind: str = Field("127.0.0.1:8080", pattern=r"^.+:\d{1,5}$")
+    bind: str = "127.0.0.1:8080"
     data_dir: Path = Field(default_factory=lambda: default_data_dir())  # noqa: PLW0108 - defined below
     docker_hosts: Annotated[tuple[HostSettings, ...], NoDecode] = ()
     pools: tuple[PoolSettings, ...] = ()
@@ -116,6 +119,14 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     jwt_secret: str | None = Field(None, min_length=32)
+
+    @field_validator("bind")
+    @classmethod
+    def _an_address(cls, bind: str) -> str:
+        found = BIND_FORM.fullmatch(bind)
+        if found is None or int(found[2]) > MOST_PORT:
+            raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")
+        return bind
 
     @field_validator("docker_hosts", mode="before")
     @classmethod

@@ -2,19 +2,21 @@
 
 import typer
 
-from runnerhub.cli import operate, show
+from runnerhub.cli import node, operate, show, sim
 from runnerhub.cli.submit import submit
+from runnerhub.cli.usage import OneLine
 
 app = typer.Typer(
     name="runnerhub",
+    cls=OneLine,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Run GitHub Actions jobs in fresh sandboxes on Docker hosts of your own.",
 )
 for command in (
-    operate.serve,
-    operate.demo,
+    node.serve,
+    node.demo,
     submit,
     show.jobs,
     show.status,
@@ -28,6 +30,7 @@ for command in (
     operate.host_guard,
 ):
     app.command()(command)
+app.add_typer(sim.app, name="sim")
 
 
 def _version(wanted: bool) -> None:

@@ -1,10 +1,13 @@
 """How commands speak to a running node, and how they fail: in one line, with an exit code."""
 
 import os
+import re
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import typer
 
@@ -12,11 +15,43 @@ from runnerhub.config import default_data_dir
 from runnerhub.errors import RunnerHubError
 
 TROUBLE = 125
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+MOST_PER_PAGE = 1000
+SERVER_TROUBLE = 500
+
+TOKEN_FORM = re.compile(r"[\x21-\x7e]+")
+
+# A host that vanished closes no connection; the kernel finds out after 30 s of silence.
+KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", None), 10),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPINTVL", None), 5),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", None), 4),
+)
+
+
+class Refused(RunnerHubError):
+    """The node answered with an error, of this HTTP status."""
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+    @property
+    def passing(self) -> bool:
+        """Tell whether it may be otherwise in a while: the node itself is in trouble."""
+        return self.status >= SERVER_TROUBLE
+
+
+def tell(words: str) -> None:
+    """Say something about the command itself, in one line beside its output."""
+    typer.echo(f"runnerhub: {' '.join(words.split())}", err=True)
 
 
 def fail(words: str, code: int = 1) -> NoReturn:
     """Say what is wrong in one line, and end."""
-    typer.echo(f"runnerhub: {' '.join(words.split())}", err=True)
+    tell(words)
     raise typer.Exit(code)
 
 
@@ -27,10 +62,14 @@ def plainly(code: int = 1) -> Iterator[None]:
 
     try:
         yield
-    except (RunnerHubError, OSError, UnicodeError) as error:
+    except BrokenPipeError:
+        raise  # whoever read our output has seen enough, as `head` does
+    except UnicodeError as error:
+        fail(f"what was given is no text in UTF-8: {error}", code)
+    except (RunnerHubError, OSError) as error:
         fail(str(error), code)
-    except httpx.InvalidURL as error:
-        fail(f"RUNNERHUB_URL {url()!r} is not a URL: {error}", code)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        fail(f"RUNNERHUB_URL {url()!r} is not a URL of http or https: {error}", code)
     except httpx.HTTPError as error:
         fail(f"{url()} does not answer ({error}); is `runnerhub serve` running?", code)
 
@@ -42,7 +81,9 @@ def url() -> str:
 
 def token() -> str:
     """Return the token to bring: `RUNNERHUB_TOKEN`, or the admin's of the default data folder."""
-    if given := os.environ.get("RUNNERHUB_TOKEN"):
+    if given := os.environ.get("RUNNERHUB_TOKEN", "").strip():
+        if not TOKEN_FORM.fullmatch(given):
+            raise RunnerHubError("RUNNERHUB_TOKEN is no token; `runnerhub token` issues them")
         return given
     folder = Path(os.environ.get("RUNNERHUB_DATA_DIR") or default_data_dir())
     try:
@@ -60,42 +101,85 @@ class Client:
         import httpx
 
         headers = {"authorization": f"Bearer {token()}"}
-        self._http = httpx.Client(base_url=url(), headers=headers, timeout=30.0)
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        self._http = httpx.Client(base_url=url(), headers=headers, timeout=timeout)
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401
         """Read something."""
         given = {key: value for key, value in params.items() if value is not None}
-        return self._answer(self._http.get(path, params=given))
+        return _answer(self._http.get(path, params=given))
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Do something."""
-        return self._answer(self._http.post(path, json=body))
+        return _answer(self._http.post(path, json=body))
 
-    def log(self, job_id: str, *, follow: bool) -> Iterator[bytes]:
-        """Yield a job's log as it comes."""
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Read where a job stands."""
+        return self.get(f"/api/jobs/{quoted(job_id)}/status")
+
+    def pages(self, path: str, most: int | None, **params: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Read a list of jobs over its pages, up to `most` of them, all for None.
+
+        Returns:
+            What one page would hold: `jobs`, and `next_cursor`, null where there are no more.
+        """
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            left = MOST_PER_PAGE if most is None else min(most - len(found), MOST_PER_PAGE)
+            page = self.get(path, **params, limit=left, cursor=cursor)
+            found += page["jobs"]
+            cursor = page["next_cursor"]
+            if cursor is None or len(found) == most:
+                return {"jobs": found, "next_cursor": cursor}
+
+    @contextmanager
+    def log(self, job_id: str, *, follow: bool) -> Iterator[Iterator[bytes]]:
+        """Open a job's log, and yield it in parts as they come."""
         import httpx
 
         with self._http.stream(
             "GET",
-            f"/api/jobs/{job_id}/logs",
+            f"/api/jobs/{quoted(job_id)}/logs",
             params={"follow": str(follow).lower()},
-            timeout=httpx.Timeout(30.0, read=None),
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=None),
         ) as answer:
             if answer.is_error:
                 answer.read()
-                self._answer(answer)
-            yield from answer.iter_bytes()
+                _answer(answer)
+            _keep_alive(answer)
+            yield answer.iter_bytes()
 
-    def _answer(self, answer: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx is imported late
-        try:
-            body = answer.json()
-        except ValueError:
-            raise RunnerHubError(f"{url()} answered {answer.status_code}, and no JSON") from None
-        if not isinstance(body, dict):
-            raise RunnerHubError(f"{url()} answered {answer.status_code}, and no JSON object")
-        if answer.is_error:
-            raise RunnerHubError(_problem(body, answer.status_code))
-        return body
+
+def quoted(name: str) -> str:
+    """Return a name as one segment of a path. Raises RunnerHubError where it cannot be one."""
+    if not name or "/" in name:
+        raise RunnerHubError(
+            f"{name!r} is no job's id and no host's name; `runnerhub jobs` or `hosts` lists them"
+        )
+    return quote(name, safe="")
+
+
+def _keep_alive(answer: Any) -> None:  # noqa: ANN401 - httpx is imported late
+    stream = answer.extensions.get("network_stream")
+    connection = stream.get_extra_info("socket") if stream is not None else None
+    for level, option, value in KEEP_ALIVE:
+        if connection is not None and option is not None:
+            with suppress(OSError):  # closed already: whoever reads will see it
+                connection.setsockopt(level, option, value)
+
+
+def _answer(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx is imported late
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if answer.is_error and isinstance(body, dict):
+        raise Refused(_problem(body, answer.status_code), answer.status_code)
+    if not isinstance(body, dict):
+        words = f"{url()} answered {answer.status_code}, and no JSON object: is it RunnerHub's API?"
+        raise Refused(words, answer.status_code)
+    return body
 
 
 def _problem(body: Mapping[str, Any], status: int) -> str:

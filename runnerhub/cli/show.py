@@ -1,60 +1,44 @@
 """Commands that look at a running node, or tell it something."""
 
-import json
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from runnerhub.cli.client import Client, plainly
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-JobId = Annotated[str, typer.Argument(help="The job's id.")]
-
-
-def show_json(value: object) -> None:
-    """Print a value as JSON."""
-    typer.echo(json.dumps(value))
-
-
-def show_table(rows: list[dict[str, Any]], *columns: str) -> None:
-    """Print rows for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None)
-    for column in columns:
-        table.add_column(column, no_wrap=column in {"id", "name"})
-    for row in rows:
-        values = [row.get(column) for column in columns]
-        table.add_row(*("" if value is None else _words(value) for value in values))
-    # What a job or a host says is text, whatever brackets and colons stand in it.
-    Console(markup=False, emoji=False).print(table)
-
-
-def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+from runnerhub.cli.client import TROUBLE, Client, fail, plainly, quoted, tell
+from runnerhub.cli.follow import ContactLost, Follower
+from runnerhub.cli.options import DEFAULT_PATIENCE, All, JobId, Json, Limit, Patience, most_of
+from runnerhub.cli.output import JsonLog, RawLog, show_json, show_table
 
 
 def jobs(
     *,
     status: Annotated[str | None, typer.Option(help="queued, in_progress or completed.")] = None,
     repository: Annotated[str | None, typer.Option(help="Of this repository only.")] = None,
+    limit: Limit = None,
+    everything: All = False,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
+    most = most_of(limit, everything)
     with plainly():
-        page = Client().get("/api/jobs", status=status, repository=repository)
+        page = Client().pages("/api/jobs", most, status=status, repository=repository)
+    columns = ("id", "repository", "phase", "conclusion", "host", "explanation")
+    _show_page(page, columns, as_json=as_json)
+
+
+def _show_page(page: dict[str, Any], columns: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         show_json(page)
-    else:
-        show_table(page["jobs"], "id", "repository", "phase", "conclusion", "host", "explanation")
+        return
+    show_table(page["jobs"], *columns)
+    if page["next_cursor"] is not None:
+        tell(f"these are the newest {len(page['jobs'])}; --limit N or --all shows more")
 
 
 def status(job_id: JobId, *, as_json: Json = False) -> None:
     """Show where a job stands, and why."""
     with plainly():
-        job = Client().get(f"/api/jobs/{job_id}/status")
+        job = Client().job(job_id)
     if as_json:
         show_json(job)
         return
@@ -70,18 +54,33 @@ def logs(
     job_id: JobId,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it is completed.")] = False,
+    patience: Patience = DEFAULT_PATIENCE,
+    as_json: Annotated[
+        bool, typer.Option("--json", help='Print {"line": "…"} for each line.')
+    ] = False,
 ) -> None:
     """Print a job's log."""
+    out = JsonLog() if as_json else RawLog()
     with plainly():
-        for part in Client().log(job_id, follow=follow):
-            sys.stdout.buffer.write(part)
-            sys.stdout.buffer.flush()
+        client = Client()
+        try:
+            if follow:
+                Follower(client, job_id, out.write, patience).follow()
+            else:
+                with client.log(job_id, follow=False) as parts:
+                    for part in parts:
+                        out.write(part)
+        except ContactLost as lost:
+            fail(str(lost), TROUBLE)
+        finally:
+            if as_json:
+                out.end_line()
 
 
 def cancel(job_id: JobId, *, as_json: Json = False) -> None:
     """Cancel a job; its sandbox is reaped."""
     with plainly():
-        job = Client().post(f"/api/jobs/{job_id}/cancel")
+        job = Client().post(f"/api/jobs/{quoted(job_id)}/cancel")
     if as_json:
         show_json(job)
     else:
@@ -91,23 +90,24 @@ def cancel(job_id: JobId, *, as_json: Json = False) -> None:
 def dead_letters(
     *,
     requeue: Annotated[str | None, typer.Option(help="Make a new job of this one.")] = None,
+    limit: Limit = None,
+    everything: All = False,
     as_json: Json = False,
 ) -> None:
     """List jobs that were given up, or requeue one."""
+    most = most_of(limit, everything)
     with plainly():
         client = Client()
         if requeue is not None:
-            job = client.post(f"/api/dead-letters/{requeue}/requeue")
+            job = client.post(f"/api/dead-letters/{quoted(requeue)}/requeue")
             if as_json:
                 show_json(job)
             else:
                 typer.echo(job["id"])
             return
-        page = client.get("/api/dead-letters")
-    if as_json:
-        show_json(page)
-    else:
-        show_table(page["jobs"], "id", "repository", "reason", "attempt", "explanation")
+        page = client.pages("/api/dead-letters", most)
+    columns = ("id", "repository", "reason", "attempt", "explanation")
+    _show_page(page, columns, as_json=as_json)
 
 
 def hosts(
@@ -120,9 +120,9 @@ def hosts(
     with plainly():
         client = Client()
         if drain is not None:
-            client.post(f"/api/hosts/{drain}/drain")
+            client.post(f"/api/hosts/{quoted(drain)}/drain")
         if undrain is not None:
-            client.post(f"/api/hosts/{undrain}/undrain")
+            client.post(f"/api/hosts/{quoted(undrain)}/undrain")
         found = client.get("/api/hosts")
     if as_json:
         show_json(found)

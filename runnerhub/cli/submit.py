@@ -1,17 +1,20 @@
 """`runnerhub submit`: run a job, follow its log, and end with its exit code."""
 
-import json
 import secrets
-import sys
 import threading
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
 
-from runnerhub.cli.client import TROUBLE, Client, fail, plainly
+from runnerhub.cli.client import TROUBLE, Client, Refused, fail, plainly, quoted, tell
+from runnerhub.cli.follow import Follower
+from runnerhub.cli.options import DEFAULT_PATIENCE, Patience
+from runnerhub.cli.output import RawLog, show_json
 from runnerhub.errors import RunnerHubError
 
+INTERRUPTED = 130
 EXIT_CODES = {"timed_out": 124, "cancelled": 130}
 LOOK_SECONDS = 1.0
 
@@ -22,20 +25,24 @@ def submit(  # noqa: PLR0913 - one parameter for each option
     image: Annotated[str, typer.Option(help="The image it runs in.")],
     env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeatable.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Label of the host; repeatable.")] = None,
-    cpus: Annotated[float | None, typer.Option(help="Cores.")] = None,
+    cpus: Annotated[float | None, typer.Option(max=1024, help="Cores.")] = None,
     memory_mb: Annotated[int | None, typer.Option(help="Memory, in MiB.")] = None,
     network: Annotated[str, typer.Option(help="isolated, egress or none.")] = "isolated",
-    timeout: Annotated[float | None, typer.Option(help="Seconds it may run.")] = None,
+    timeout: Annotated[float | None, typer.Option(max=432000, help="Seconds it may run.")] = None,
     priority: Annotated[int, typer.Option(help="0 to 100; larger goes first.")] = 50,
     repository: Annotated[str, typer.Option(help="Whose turn it takes.")] = "local/submit",
     external_id: Annotated[str | None, typer.Option(help="Unique in the repository.")] = None,
     follow: Annotated[bool, typer.Option(help="Follow the log to the end.")] = True,
+    patience: Patience = DEFAULT_PATIENCE,
+    cancel_on_interrupt: Annotated[
+        bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C cancels the job.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON, last.")] = False,
 ) -> None:
     """Run a command in a sandbox. Exits as it does; 124 timeout, 130 cancelled, 125 our trouble."""
     resources = {k: v for k, v in {"cpus": cpus, "memory_mb": memory_mb}.items() if v is not None}
     body: dict[str, Any] = {
-        "external_id": external_id or f"submit-{secrets.token_hex(8)}",
+        "external_id": f"submit-{secrets.token_hex(8)}" if external_id is None else external_id,
         "repository": repository,
         "labels": label or [],
         "priority": priority,
@@ -52,15 +59,29 @@ def submit(  # noqa: PLR0913 - one parameter for each option
         body["timeout_seconds"] = timeout
     with plainly(TROUBLE):
         client = Client()
-        job = client.post("/api/jobs/delegate", body)
+        job = _delegate(client, body)
+        out = RawLog()
+        code = 0
         if follow:
             typer.echo(f"{job['id']} accepted", err=True)
-            job = _follow(client, job["id"])
+            follower = Follower(client, job["id"], out.write, patience, met=True)
+            try:
+                job = _follow(follower, job["id"])
+                code = exit_code(job)
+            except KeyboardInterrupt:
+                if not cancel_on_interrupt:
+                    fail(f"interrupted; {_goes_on(job['id'])}", INTERRUPTED)
+                job = _cancel(client, follower, job["id"])
+                code = INTERRUPTED
+            except BrokenPipeError:
+                tell(f"nobody reads the log any more; {_goes_on(job['id'])}")
+                raise
         if as_json:
-            typer.echo(json.dumps(job))
+            out.end_line()
+            show_json(job)
         elif not follow:
             typer.echo(job["id"])
-    raise typer.Exit(exit_code(job) if follow else 0)
+    raise typer.Exit(code)
 
 
 def exit_code(job: dict[str, Any]) -> int:
@@ -72,19 +93,46 @@ def exit_code(job: dict[str, Any]) -> int:
     return job["exit_code"] or TROUBLE
 
 
-def _follow(client: Client, job_id: str) -> dict[str, Any]:
+def _delegate(client: Client, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return client.post("/api/jobs/delegate", body)
+    except KeyboardInterrupt:
+        again = f"the same command with --external-id {body['external_id']}"
+        fail(f"interrupted before the job was known to be accepted; {again} tells", INTERRUPTED)
+
+
+def _goes_on(job_id: str) -> str:
+    then = f"`runnerhub cancel {job_id}` or `runnerhub logs --follow {job_id}`"
+    return f"{job_id} goes on: {then}"
+
+
+def _follow(follower: Follower, job_id: str) -> dict[str, Any]:
     ended = threading.Event()
     teller = threading.Thread(target=_tell_what_waits, args=(job_id, ended), daemon=True)
     teller.start()
     try:
-        for part in client.log(job_id, follow=True):
-            sys.stdout.buffer.write(part)
-            sys.stdout.buffer.flush()
+        job = follower.follow()
     finally:
         ended.set()
-    job = client.get(f"/api/jobs/{job_id}/status")
     typer.echo(f"{job['conclusion']}: {job['explanation']}", err=True)
     return job
+
+
+def _cancel(client: Client, follower: Follower, job_id: str) -> dict[str, Any]:
+    """Cancel a job and wait for its end; a second interrupt ends the wait."""
+    tell(f"interrupted; cancelling {job_id}")
+    try:
+        follower.patiently(lambda: client.post(f"/api/jobs/{quoted(job_id)}/cancel"))
+    except Refused as refused:
+        if refused.status != HTTPStatus.CONFLICT:  # else it was completed a moment before
+            fail(f"{refused}; {_goes_on(job_id)}", INTERRUPTED)
+    except KeyboardInterrupt:
+        fail(f"interrupted again; {_goes_on(job_id)}", INTERRUPTED)
+    try:
+        return _follow(follower, job_id)
+    except KeyboardInterrupt:
+        shows = f"`runnerhub status {job_id}` shows its end"
+        fail(f"interrupted again; {job_id} is being cancelled: {shows}", INTERRUPTED)
 
 
 def _tell_what_waits(job_id: str, ended: threading.Event) -> None:
@@ -94,7 +142,7 @@ def _tell_what_waits(job_id: str, ended: threading.Event) -> None:
     client, told = Client(), ""
     while not ended.wait(LOOK_SECONDS):
         with suppress(RunnerHubError, OSError, httpx.HTTPError):
-            job = client.get(f"/api/jobs/{job_id}/status")
+            job = client.job(job_id)
             if job["status"] != "queued":
                 return
             if job["explanation"] != told:

@@ -1,68 +1,16 @@
 """What commands print, and how they end."""
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+import threading
 from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from runnerhub.cli import app
-
-JOB = {
-    "id": "job_1",
-    "status": "completed",
-    "conclusion": "success",
-    "phase": "finished",
-    "explanation": "the command exited 0",
-    "exit_code": 0,
-    "host": "h1",
-    "repository": "acme/web",
-    "timestamps": {"accepted": "2026-01-01T00:00:00Z"},
-}
-
-Serve = Callable[[dict[str, Any]], list[httpx.Request]]
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Answer each path with what the test says; return the requests that came."""
-    monkeypatch.setenv("RUNNERHUB_TOKEN", "a token")
-    monkeypatch.setenv("RUNNERHUB_URL", "http://hub.test")
-    clients: list[httpx.Client] = []
-
-    def serve(answers: dict[str, Any]) -> list[httpx.Request]:
-        seen: list[httpx.Request] = []
-
-        def handle(request: httpx.Request) -> httpx.Response:
-            seen.append(request)
-            answer = answers[f"{request.method} {request.url.path}"]
-            if isinstance(answer, bytes):
-                return httpx.Response(200, content=answer)
-            if isinstance(answer, httpx.Response):
-                return answer
-            if isinstance(answer, BaseException):
-                raise answer
-            return httpx.Response(200, json=answer)
-
-        real = httpx.Client
-
-        def client(**more: Any) -> httpx.Client:
-            made = real(transport=httpx.MockTransport(handle), **more)
-            clients.append(made)
-            return made
-
-        monkeypatch.setattr(httpx, "Client", client)
-        return seen
-
-    yield serve
-    for client in clients:
-        client.close()
-
-
-def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments))
+from runnerhub.cli.submit import _tell_what_waits
+from tests.unit.cli import JOB, RUNNING, run
+from tests.unit.cli.conftest import Serve
 
 
 @pytest.mark.parametrize(
@@ -92,7 +40,7 @@ def test_submit_ends_as_the_job_does(
     body = json.loads(seen[0].content)
     assert body["execution"]["command"] == ["echo", "hello"]
     assert body["execution"]["env"] == {"A": "b=c"}
-    assert seen[0].headers["authorization"] == "Bearer a token"
+    assert seen[0].headers["authorization"] == "Bearer a.token"
 
 
 def test_submit_without_a_server_is_our_trouble(api: Serve) -> None:
@@ -202,7 +150,7 @@ def test_what_is_no_hub_is_named_in_one_line(
 
 
 def test_an_interrupt_is_no_traceback(api: Serve) -> None:
-    api({"GET /api/jobs/job_1/logs": KeyboardInterrupt()})
+    api({"GET /api/jobs/job_1/status": RUNNING, "GET /api/jobs/job_1/logs": KeyboardInterrupt()})
     done = run("logs", "-f", "job_1")
     assert done.exit_code == 130
     assert "Traceback" not in done.output
@@ -234,3 +182,14 @@ def test_the_guard_says_how_it_is(
     assert (done.output, done.exit_code) == (f"{words}\n", code)
     done = run("host-guard", option, "--json")
     assert (json.loads(done.output), done.exit_code) == ({"stands": stands}, code)
+
+
+def test_why_a_job_waits_is_told_when_it_changes(
+    api: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.modules["runnerhub.cli.submit"], "LOOK_SECONDS", 0.0)
+    full, lacking = ({**RUNNING, "status": "queued", "explanation": why} for why in ("full", "no"))
+    away = httpx.ConnectError("refused")
+    api({"GET /api/jobs/job_1/status": [full, full, away, lacking, RUNNING]})
+    _tell_what_waits("job_1", threading.Event())
+    assert capsys.readouterr().err == "queued: full\nqueued: no\n"
