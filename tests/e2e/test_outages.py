@@ -86,17 +86,6 @@ def test_a_log_is_followed_for_as_long_as_its_job_lasts(node: NodeProcess) -> No
         assert b"".join(answer.iter_bytes()) == b"begun\nended\n"
 
 
-def test_redis_flushed_while_jobs_wait(
-    node: NodeProcess, docker_engine: Dockerd, redis_server: RedisServer
-) -> None:
-    assert node.client.post("/api/hosts/h1/drain").status_code == 200
-    jobs = [node.submit(n, "true", execution={"network": "none"}) for n in range(40)]
-    redis_server.flush()
-    assert node.client.post("/api/hosts/h1/undrain").status_code == 200
-    assert {node.wait(job, within=90)["conclusion"] for job in jobs} == {"success"}
-    assert docker_engine.leftovers() == {}
-
-
 def test_redis_away_still_accepts(
     node: NodeProcess, docker_engine: Dockerd, redis_server: RedisServer
 ) -> None:
