@@ -43,12 +43,13 @@ class Dispatcher:
         while not ctx.stopping.is_set():
             ticket = self._world.work.ticket()
             dispatched = 0
-            if self._world.claiming:
-                try:
-                    dispatched = await self._round()
-                except (LedgerUnavailable, QueueUnavailable) as error:
-                    log.warning("dispatch waits", action="dispatch_outage", error=str(error))
-                    ticket = trio.Event()
+            try:
+                dispatched = await self._round() if self._world.claiming else 0
+            except (LedgerUnavailable, QueueUnavailable) as error:
+                log.warning("dispatch waits", action="dispatch_outage", error=str(error))
+                ticket = trio.Event()
+            else:
+                self._world.statistics.dispatched_at = self._world.now_ms() / 1000
             if not dispatched:
                 await self._pause(ctx, ticket)
 

@@ -58,13 +58,19 @@ class Keeper:
     async def reconcile(self) -> int:
         """Queue what the ledger calls QUEUED and the queue does not know; count it."""
         last: str | None = None
-        missing = 0
+        missing = waiting = 0
+        oldest_at: float | None = None
         while page := await self._world.ledger.queued(last, PAGE):
             known = await self._world.queue.known([job.id for job in page])
             lost = [job for job in page if job.id not in known]
             await enqueue(self._world, lost)
             missing += len(lost)
+            waiting += len(page)
+            accepted_at = min(job.timestamps["accepted"].timestamp() for job in page)
+            oldest_at = min(accepted_at, oldest_at or accepted_at)
             last = page[-1].id
+        self._world.statistics.waiting = waiting
+        self._world.statistics.oldest_at = oldest_at
         if missing:
             log.info("queue reconciled", action="queue_reconciled", count=missing)
         return missing

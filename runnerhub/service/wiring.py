@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from runnerhub.actors.hub import CoreHub
 from runnerhub.actors.metrics import WorldCollector
@@ -91,6 +91,7 @@ def build_node(
     hub = CoreHub(world, root)
     register_metrics(root.registry, metrics)
     metrics.register(WorldCollector(world))
+    ProcessCollector(registry=metrics)
     return Node(root, world, hub, tokens)
 
 
