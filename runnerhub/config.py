@@ -18,11 +18,23 @@ from pydantic_settings import (
 )
 
 from runnerhub.errors import RunnerHubError
+from runnerhub.model.budget import BudgetStrategy
 
 NAME_FORM = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 HOST_FORM = "NAME=URL[,slots=N][,label=L]…"
 BIND_FORM = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-f:.]+|[a-z0-9_.-]+):([0-9]{1,5})", re.IGNORECASE)
 MOST_PORT = 65535
+
+
+GITHUB_VARIABLES = (
+    "api_url",
+    "token",
+    "app_id",
+    "installation_id",
+    "private_key_file",
+    "webhook_secrets",
+    "strategy",
+)
 
 
 class ConfigError(RunnerHubError):
@@ -86,6 +98,74 @@ class PoolSettings(BaseModel):
         return self
 
 
+class GitHubCredential(BaseModel):
+    """A token, or an installation of a GitHub App.
+
+    Attributes:
+        name: labels metrics.
+        accounts: the owners that it serves; none for all.
+        installation_id: without it, the installation of each owner is looked up.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field("default", pattern=NAME_FORM)
+    accounts: tuple[str, ...] = ()
+    token: str | None = Field(None, min_length=1, repr=False)
+    app_id: str | None = Field(None, coerce_numbers_to_str=True)
+    installation_id: int | None = Field(None, gt=0)
+    private_key_file: Path | None = None
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is one at all."""
+        return self.token is not None or self.app_id is not None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "GitHubCredential":
+        if self.token is not None and self.app_id is not None:
+            raise ValueError("token: stands beside app_id; one of the two is enough")
+        if (self.app_id is None) != (self.private_key_file is None):
+            missing = "private_key_file" if self.app_id else "app_id"
+            raise ValueError(f"{missing}: an App needs app_id and private_key_file")
+        return self
+
+
+class GitHubSettings(GitHubCredential):
+    """What RunnerHub needs to speak to GitHub; without a credential it does not.
+
+    Attributes:
+        webhook_secrets: any of them is taken, so that they can be changed one after the other.
+        write_spacing: seconds between writes, by kind of request.
+        credentials: more credentials.
+    """
+
+    api_url: str = Field("https://api.github.com", pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
+    webhook_secrets: tuple[str, ...] = Field((), repr=False)
+    strategy: BudgetStrategy = BudgetStrategy.ADAPTIVE
+    write_spacing: dict[str, float] = Field(default_factory=dict)
+    credentials: tuple[GitHubCredential, ...] = ()
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def all_credentials(self) -> tuple[GitHubCredential, ...]:
+        """The credentials that are configured, the one of `[github]` itself first."""
+        return tuple(each for each in (self, *self.credentials) if each.configured)
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "GitHubSettings":
+        names = [each.name for each in self.all_credentials]
+        if len(set(names)) != len(names):
+            raise ValueError("credentials: two of them have the same name")
+        return self
+
+
 Named = TypeVar("Named", HostSettings, PoolSettings)
 
 
@@ -119,6 +199,7 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     jwt_secret: str | None = Field(None, min_length=32)
+    github: GitHubSettings = Field(default_factory=GitHubSettings)
 
     @field_validator("bind")
     @classmethod
@@ -229,7 +310,7 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
     Raises:
         ConfigError: in one line, what is wrong and where.
     """
-    from_file = _read(config)
+    from_file = _with_github(_read(config))
     given = {key: value for key, value in overrides.items() if value is not None}
     for name in ("DATABASE_URL", "REDIS_URL"):
         if os.environ.get(name) and f"RUNNERHUB_{name}" not in os.environ:
@@ -244,6 +325,17 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
         raise ConfigError(_first(error)) from None
     except SettingsError as error:  # an environment variable that ought to hold JSON
         raise ConfigError(f"{error}; it must be JSON") from None
+
+
+def _with_github(from_file: dict[str, Any]) -> dict[str, Any]:
+    """Let `RUNNERHUB_GITHUB_TOKEN` and its like win over the table `[github]`."""
+    found = {
+        field: value
+        for field in GITHUB_VARIABLES
+        if (value := os.environ.get(f"RUNNERHUB_GITHUB_{field.upper()}"))
+    }
+    table = from_file.get("github", {})
+    return from_file | {"github": table | found} if found and isinstance(table, dict) else from_file
 
 
 def _read(config: Path | None) -> dict[str, Any]:
