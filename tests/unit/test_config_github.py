@@ -15,8 +15,8 @@ def test_without_any_github_is_not_configured() -> None:
 def test_variables_win_over_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "runnerhub.toml"
     file.write_text(
-        '[github]\napp_id = 12\ninstallation_id = 7\nprivate_key_file = "/k"\nstrategy = "aggressive"'
-        '\n
+        '[github]\napp_id = 12\ninstallation_id = 7\nprivate_key_file = "/k"\n'
+        'strategy = "aggressive"\n'
         '[[github.credentials]]\nname = "acme"\naccounts = ["acme"]\ntoken = "t2"\n'
     )
     monkeypatch.setenv("RUNNERHUB_GITHUB_API_URL", "https://ghe.example/api/v3")
