@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
+from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
 
 from runnerhub.runtime.errors import ActorDied, AskTimeout
 from runnerhub.runtime.mailbox import Mailbox, MailboxStatistics
 from runnerhub.runtime.monitor import Down
+from runnerhub.runtime.timekeeper import TimeUp, timekeeper
 
 if TYPE_CHECKING:
     from runnerhub.runtime.recording import Tap
@@ -24,31 +26,44 @@ R = TypeVar("R")
 class ReplyTo(Generic[R]):
     """Where the answer to one `ask` goes. The first answer counts."""
 
-    __slots__ = ("_answer", "_answered", "_error")
+    __slots__ = ("_answer", "_answered", "_asker", "_error")
 
     def __init__(self) -> None:
-        self._answered = trio.Event()
         self._answer: R
+        self._answered = False
         self._error: Exception | None = None
+        self._asker: Task | None = None
 
     def send(self, answer: R) -> None:
         """Answer. Does nothing when it was answered before, or the asker has left."""
-        if not self._answered.is_set():
+        if not self._answered:
+            self._answered = True
             self._answer = answer
-            self._answered.set()
+            if self._asker is not None:
+                reschedule(self._asker)
 
     def fail(self, error: Exception) -> None:
         """Raise an error in the asker, under the same conditions."""
-        if not self._answered.is_set():
+        if not self._answered:
+            self._answered = True
             self._error = error
-            self._answered.set()
+            if self._asker is not None:
+                reschedule(self._asker)
 
     async def wait(self) -> R:
-        """Wait for the answer, or raise the error. A checkpoint."""
-        await self._answered.wait()
+        """Wait for the answer, or raise the error. A checkpoint, and for one task, once."""
+        self._asker = current_task()
+        if self._answered:
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.wait_task_rescheduled(self._leave)
         if self._error is not None:
             raise self._error
         return self._answer
+
+    def _leave(self, _: RaiseCancelT) -> Abort:
+        self._answered = True  # what comes now comes too late
+        return Abort.SUCCEEDED
 
 
 class ActorRef(Generic[M_contra]):
@@ -124,19 +139,27 @@ class ActorRef(Generic[M_contra]):
             ActorDied: the actor has ended, or ended before it answered.
         """
         reply: ReplyTo[R] = ReplyTo()
-        self.tell(make_message(reply))
+        self._mailbox.put_nowait(make_message(reply))
+        keeper = timekeeper()
+        keeper.add(reply, timeout)
         self._asks.add(reply)
         try:
-            with trio.move_on_after(timeout):
-                return await reply.wait()
+            return await reply.wait()
+        except TimeUp:
+            raise AskTimeout(f"{self.name} did not answer within {timeout:g} s") from None
         finally:
             self._asks.discard(reply)
-        raise AskTimeout(f"{self.name} did not answer within {timeout:g} s")
+            keeper.discard(reply, timeout)
 
     @property
     def received(self) -> int:
         """How many messages the actor has taken."""
         return self._mailbox.received
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+        return self._mailbox.waiting
 
     def peek(self, limit: int) -> tuple[object, ...]:
         """Return the oldest messages that wait, at most so many; they go on waiting."""
