@@ -3,6 +3,7 @@
 import typer
 
 from runnerhub.cli import node, operate, show, sim
+from runnerhub.cli.console import console
 from runnerhub.cli.submit import submit
 from runnerhub.cli.usage import OneLine
 
@@ -25,6 +26,7 @@ for command in (
     show.dead_letters,
     show.hosts,
     show.tree,
+    console,
     operate.reap,
     operate.token,
     operate.host_guard,

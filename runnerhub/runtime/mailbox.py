@@ -152,6 +152,11 @@ class Mailbox(Generic[M]):
         """How many messages were taken."""
         return self._received
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+        return len(self._messages)
+
     def peek(self, limit: int) -> tuple[M, ...]:
         """Return the oldest messages, at most so many; they go on waiting."""
         return tuple(islice(self._messages, limit))

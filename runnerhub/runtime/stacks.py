@@ -14,6 +14,7 @@ from runnerhub.runtime.life import Life
 
 MOST_TASKS = 16
 MOST_FRAMES = 32
+TRAPS = trio.lowlevel.wait_task_rescheduled.__code__.co_filename
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +66,6 @@ def _own(nursery: trio.Nursery) -> Iterator[Task]:
 def _frames(task: Task) -> Iterator[Frame]:
     for frame, line in task.iter_await_frames():
         code = frame.f_code
+        if code.co_filename == TRAPS:
+            return  # from here on it is trio that waits, and always in the same words
         yield Frame(code.co_filename, line, code.co_qualname)

@@ -285,7 +285,7 @@ class Supervisor:
 
     async def _renew(self, child: Child, delay: float) -> Child | None:
         """Stop a child's group and start it again; return the member that failed to start."""
-        group = self._group(child)
+        group = self.group(child)
         await self._stop_in_reverse(group)
         await trio.sleep(delay)
         for member in group:
@@ -313,7 +313,8 @@ class Supervisor:
         self._failure.__cause__ = last.error if last is not None else None
         self._ctx.stop()
 
-    def _group(self, child: Child) -> list[Child]:
+    def group(self, child: Child) -> list[Child]:
+        """Return who is restarted together with a child, itself included, in starting order."""
         everyone = list(self._children.values())
         match self._strategy:
             case Strategy.ONE_FOR_ONE:

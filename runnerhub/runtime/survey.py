@@ -4,7 +4,7 @@
 into slices, and others run between them; so each actor is shown as it was in its own slice.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -20,24 +20,21 @@ SLICE_SECONDS = 0.001
 
 
 class Pace:
-    """Lets others run whenever this task has worked for a slice.
-
-    Attributes:
-        longest: seconds of the longest slice so far.
-    """
+    """Lets others run whenever this task has worked for a slice."""
 
     def __init__(self, slice_seconds: float = SLICE_SECONDS) -> None:
-        self.longest = 0.0
         self._slice = slice_seconds
         self._since = perf_counter()
 
     async def breathe(self) -> None:
         """Let others run if the slice is over, else return at once. Call it for every item."""
-        spent = perf_counter() - self._since
-        if spent >= self._slice:
-            self.longest = max(self.longest, spent)
+        if perf_counter() - self._since >= self._slice:
             await trio.lowlevel.checkpoint()
             self._since = perf_counter()
+
+    def restart(self) -> None:
+        """Begin a slice. Call it where this task has waited for something else."""
+        self._since = perf_counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +60,17 @@ class Place:
         return picture(self.life, restarts=self.child.restarts, phase=self.child.phase)
 
 
-async def survey(root: Root, pace: Pace) -> AsyncIterator[Place]:
+async def survey(root: Root, pace: Pace, start: Place | None = None) -> AsyncGenerator[Place, None]:
     """Yield every actor, parents first, siblings in the order in which they started.
 
     Who begins or ends meanwhile may be missing, or be shown though it has ended.
+
+    Args:
+        root: the tree.
+        pace: how long a slice is.
+        start: yield this actor and those below it only.
     """
-    waiting = [Place(0, root.life)]
+    waiting = [start or Place(0, root.life)]
     while waiting:
         place = waiting.pop()
         yield place

@@ -15,6 +15,7 @@ from runnerhub.adapters.docker import DockerEngine, TlsFiles
 from runnerhub.api import create_app, serve_api
 from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
 from runnerhub.config import HostSettings, PoolSettings, Settings
+from runnerhub.console.door import Door
 from runnerhub.model.job import Network, Resources
 from runnerhub.model.pool import Pool
 from runnerhub.model.sandbox import Relaxations
@@ -23,6 +24,7 @@ from runnerhub.ports.engine import Engine
 from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
 from runnerhub.runtime.metrics import register_metrics
 from runnerhub.service.guarding import GuardWatch
+from runnerhub.service.looking import console_desk
 from runnerhub.service.stores import store_specs
 
 
@@ -76,6 +78,9 @@ def build_node(
         ctx.started()
         await serve_api(app, settings, ctx.stopping.wait)
 
+    async def console(ctx: ActorContext[Any]) -> None:
+        await Door(console_desk(root, hub, node_id), data_dir).run(ctx)
+
     stores = store_specs(
         bridge,
         world,
@@ -86,6 +91,7 @@ def build_node(
     doors = [
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),
+        ChildSpec("console", console, kind="console", shutdown=2.0),
     ]
     root = Root(build_tree(world, stores, doors).spec())
     hub = CoreHub(world, root)
