@@ -161,11 +161,6 @@ class ActorRef(Generic[M_contra]):
         """How many messages wait."""
         return self._mailbox.waiting
 
-    @property
-    def waiting(self) -> int:
-        """How many messages wait."""
-        return self._mailbox.waiting
-
     def peek(self, limit: int) -> tuple[object, ...]:
         """Return the oldest messages that wait, at most so many; they go on waiting."""
         return self._mailbox.peek(limit)
