@@ -8,9 +8,11 @@ from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from runnerhub.api.exchange import Exchange
 from runnerhub.api.jobs import jobs
 from runnerhub.api.operations import operations
 from runnerhub.api.problems import Problem, busy
+from runnerhub.api.reading import sound_framing
 from runnerhub.ports.errors import Unavailable
 from runnerhub.ports.hub import Hub, Overloaded
 
@@ -26,6 +28,12 @@ BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 10
 
 
+class Api(QuartTrio):
+    """The application's class: each request is an `Exchange`."""
+
+    asgi_http_class = Exchange
+
+
 def create_app(
     hub: Hub, settings: "Settings", tokens: "Tokens", metrics: "CollectorRegistry"
 ) -> QuartTrio:
@@ -37,7 +45,7 @@ def create_app(
         tokens: verify what callers bring.
         metrics: what is served to Prometheus.
     """
-    app = QuartTrio("runnerhub.api")
+    app = Api("runnerhub.api")
     app.config.update(
         HUB=hub,
         SETTINGS=settings,
@@ -48,6 +56,7 @@ def create_app(
         RESPONSE_TIMEOUT=60,
         PROPAGATE_EXCEPTIONS=False,
     )
+    app.before_request(sound_framing)
     app.register_blueprint(jobs)
     app.register_blueprint(operations)
 

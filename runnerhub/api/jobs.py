@@ -1,15 +1,15 @@
 """Jobs and dead letters."""
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import ValidationError
-from quart import Blueprint, Response, current_app, request
+from quart import Blueprint, Response, current_app
 
 from runnerhub.api.guard import needs
-from runnerhub.api.problems import Problem, invalid, not_found, unprocessable
-from runnerhub.api.schemas import DelegateBody
+from runnerhub.api.problems import Problem, not_found
+from runnerhub.api.reading import parameters, read_job, read_json
 from runnerhub.api.views import event_view, job_view
 from runnerhub.model.ids import is_job_id
 from runnerhub.model.job import Job, Status
@@ -20,8 +20,9 @@ jobs = Blueprint("jobs", __name__)
 
 LIMIT_FORM = re.compile(r"[1-9][0-9]{0,3}")
 MOST_JOBS = 1000
+FOLLOW = {"true": True, "false": False, "1": True, "0": False}
 
-Answer = tuple[dict[str, Any], int]
+Answer = tuple[Mapping[str, Any], int]
 
 
 def hub() -> Hub:
@@ -42,18 +43,7 @@ async def the_job(job_id: str) -> Job:
 @needs("submit")
 async def delegate() -> Answer:
     """Accept a job."""
-    if not request.is_json:
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-    try:
-        body = DelegateBody.model_validate_json(await request.get_data())
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid":
-            raise Problem(HTTPStatus.BAD_REQUEST, f"no JSON: {error.errors()[0]['msg']}") from None
-        raise invalid(error) from None
-    try:
-        spec = body.spec(hub().pool(body.labels))
-    except ValueError as error:
-        raise unprocessable(str(error)) from None
+    spec = read_job(await read_json(), hub().pool)
     accepted = await hub().delegate(spec)
     match accepted.result:
         case AcceptResult.CREATED:
@@ -63,7 +53,7 @@ async def delegate() -> Answer:
         case AcceptResult.CONFLICT:
             raise Problem(
                 HTTPStatus.CONFLICT,
-                f"external_id {body.external_id!r} of {body.repository!r} is job "
+                f"external_id {spec.external_id!r} of {spec.repository!r} is job "
                 f"{accepted.job.id} already, with another body",
             )
 
@@ -91,10 +81,7 @@ async def dead_letters() -> Answer:
 
 
 async def _page(*, dead_letters: bool) -> Answer:
-    args = request.args
-    for name in args:
-        if name not in {"status", "repository", "cursor", "limit"}:
-            raise Problem(HTTPStatus.BAD_REQUEST, f"{name} is no parameter here")
+    args = parameters("status", "repository", "cursor", "limit")
     wanted = args.get("status")
     if wanted is not None and wanted not in set(Status):
         words = f"status must be one of {', '.join(Status)}"
@@ -133,9 +120,11 @@ async def events(job_id: str) -> Answer:
 @needs("read")
 async def logs(job_id: str) -> Response:
     """Return a job's log; with follow=true until the job is completed."""
+    asked = parameters("follow").get("follow", "false")
+    if asked not in FOLLOW:
+        raise Problem(HTTPStatus.BAD_REQUEST, "follow must be true or false")
+    follow = FOLLOW[asked]
     job = await the_job(job_id)
-    follow = request.args.get("follow", "false").lower() in {"true", "1", "yes"}
-
     parts = hub().follow_log(job, follow=follow)
     answer = Response(parts, content_type="text/plain; charset=utf-8")
     answer.timeout = None  # a followed log lasts as long as its job

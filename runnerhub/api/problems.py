@@ -9,6 +9,9 @@ from quart import Response, json
 
 Detail = Mapping[str, str]
 
+MOST_ERRORS = 100
+LONGEST_FIELD = 200
+
 
 class Problem(Exception):
     """An answer other than success."""
@@ -62,10 +65,13 @@ def unprocessable(words: str) -> Problem:
 
 
 def invalid(error: ValidationError) -> Problem:
-    """Return the problem of a body that breaks the rules, field by field."""
+    """Return the problem of a body that breaks the rules, field by field while they are few."""
+    if error.error_count() > MOST_ERRORS:
+        words = f"body: breaks the rules in {error.error_count()} places, too many to name"
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, words)
     errors = [
         {
-            "field": ".".join(str(part) for part in each["loc"]) or "body",
+            "field": ".".join(str(part) for part in each["loc"])[:LONGEST_FIELD] or "body",
             "message": each["msg"].removeprefix("Value error, "),
         }
         for each in error.errors(include_url=False, include_input=False, include_context=False)

@@ -3,7 +3,14 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from runnerhub.model.job import Execution, JobSpec, Network, Ready, Resources, Service
 from runnerhub.model.pool import Pool
@@ -14,6 +21,7 @@ IMAGE_FORM = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?"
 )
 MOST_BYTES_OF_ENV = 128 * 1024
+MOST_VARIABLES = 256
 
 
 def _storable(text: str) -> str:
@@ -38,12 +46,19 @@ def _variable(text: str) -> str:
     return _storable(text)
 
 
+def _few(env: object) -> object:
+    # Before its entries are looked at: a dictionary of a megabyte holds the loop for half a second.
+    if isinstance(env, dict) and len(env) > MOST_VARIABLES:
+        raise ValueError(f"must not have more than {MOST_VARIABLES} entries")
+    return env
+
+
 Text = Annotated[str, Field(max_length=32 * 1024), AfterValidator(_storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
 Image = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_image)]
 Variable = Annotated[str, Field(max_length=255), AfterValidator(_variable)]
 Command = Annotated[list[Text], Field(max_length=256)]
-Env = Annotated[dict[Variable, Text], Field(max_length=256)]
+Env = Annotated[dict[Variable, Text], Field(max_length=MOST_VARIABLES), BeforeValidator(_few)]
 Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
 Whole = Annotated[int, Field(ge=0, le=2**63 - 1)]
 

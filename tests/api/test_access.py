@@ -88,6 +88,18 @@ async def test_health_needs_no_token_and_says_more_to_a_viewer(door: Door) -> No
     door.cluster.ledger.outage = False
 
 
+@pytest.mark.parametrize("header", ["Bearer x", f"Bearer {signed(exp=1)}", "Basic dXNlcjpwYXNz"])
+async def test_readiness_is_told_whatever_the_token(door: Door, header: str) -> None:
+    answer = await door.get("/api/health/ready", None, headers={"Authorization": header})
+    assert answer.status_code == 200
+    assert await answer.get_json() == {"status": "ready"}
+    door.cluster.ledger.outage = True
+    answer = await door.get("/api/health/ready", None, headers={"Authorization": header})
+    door.cluster.ledger.outage = False
+    assert answer.status_code == 503
+    assert await answer.get_json() == {"status": "not_ready"}
+
+
 async def test_metrics_are_open_only_where_they_are_opened(door: Door) -> None:
     assert (await door.get("/api/metrics", None)).status_code == 401
     closed = door.app.config["SETTINGS"]

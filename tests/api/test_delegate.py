@@ -1,5 +1,6 @@
 """Delegating: what is accepted once, and what is refused whole."""
 
+import gzip
 import json
 from typing import Any
 
@@ -132,11 +133,53 @@ async def test_what_is_no_sound_json_is_refused(door: Door, raw: bytes) -> None:
     assert await jobs_kept(door) == 0
 
 
-async def test_of_a_key_that_is_there_twice_one_counts(door: Door) -> None:
-    text = json.dumps(body(priority=1))
-    answer = await door.send(text.replace('"priority": 1', '"priority": "x", "priority": 2'))
-    assert answer.status_code in {201, 422}
-    assert await jobs_kept(door) == (answer.status_code == 201)
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        ('"priority": 1', '"priority": 2, "priority": 1'),
+        ('"kind": "command"', '"kind": "command", "kind": "command"'),
+        ('"A": "x"', '"A": "x", "\\u0041": "x"'),
+    ],
+)
+async def test_a_name_that_stands_twice_is_refused(door: Door, once: str, twice: str) -> None:
+    text = json.dumps(body(priority=1, execution={"env": {"A": "x"}}))
+    assert once in text
+    answer = await door.send(text.replace(once, twice))
+    assert answer.status_code == 400
+    assert "twice" in (await answer.get_json())["detail"]
+    assert await jobs_kept(door) == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_only_plain_utf_8_is_read(door: Door, encoding: str) -> None:
+    answer = await door.send(json.dumps(body(external_id="é~")).encode(encoding))
+    assert answer.status_code in {400, 422}
+    assert await jobs_kept(door) == 0
+
+
+async def test_a_packed_body_is_refused_by_its_name(door: Door) -> None:
+    packed = gzip.compress(json.dumps(body()).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await door.post("/api/jobs/delegate", data=packed, headers=headers)
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+    assert "Content-Encoding" in (await answer.get_json())["detail"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {f"k{n}": 1 for n in range(60_000)},
+        {"x" * 900_000: 1},
+        body(labels=[1] * 200_000),
+        body(execution={"env": {f"{n}=": 1 for n in range(60_000)}}),
+        body(execution={"services": [{}] * 200_000}),
+    ],
+    ids=lambda wrong: json.dumps(wrong)[:20],
+)
+async def test_an_answer_is_short_however_much_is_wrong(door: Door, wrong: Any) -> None:
+    answer = await door.send(json.dumps(wrong))
+    assert answer.status_code == 422
+    assert len(await answer.get_data()) < 32 * 1024
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "a/b;;="])
