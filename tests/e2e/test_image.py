@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,6 +15,8 @@ import pytest
 
 from tests.parts import dockerd, require
 from tests.parts.dockerd import Dockerd
+from tests.parts.images import BUSYBOX
+from tests.parts.processes import wait_until
 from tests.parts.python_image import PYTHON_IMAGE, python_root
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -114,3 +118,47 @@ def test_its_default_command_serves_and_becomes_healthy(engine: Dockerd) -> None
     with engine.client() as client:
         client.post(f"/containers/{container}/stop?t=15").raise_for_status()
     assert engine.get(f"/containers/{container}/json")["State"]["ExitCode"] == 0
+
+
+def statuses(engine: Dockerd) -> str:
+    return " ".join(each["Status"] for each in engine.get("/containers/json"))
+
+
+def test_compose_brings_up_a_node_that_runs_jobs(engine: Dockerd) -> None:
+    if shutil.which("docker-compose") is None:
+        require("docker-compose", "it is not installed")
+    socket = engine.folder / "docker.sock"
+    env = {
+        "DOCKER_HOST": f"unix://{socket}",
+        "DOCKER_SOCKET": str(socket),
+        "DOCKER_GID": str(socket.stat().st_gid),
+        "RUNNERHUB_IMAGE": IMAGE,
+        "COMPOSE_PROJECT_NAME": "rht",
+    }
+
+    def compose(*arguments: str) -> str:
+        done = subprocess.run(
+            ["docker-compose", "-f", ROOT / "deploy/compose.yml", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | env,
+        )
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    assert "prom/prometheus" in compose("--profile", "monitoring", "config")
+    engine.import_busybox()
+    try:
+        compose("up", "-d")
+        wait_until(lambda: "(healthy)" in statuses(engine), 60.0, "the node is healthy")
+        command = ["runnerhub", "submit", "--image", BUSYBOX, "--", "echo", "from a sandbox"]
+        said = compose("exec", "-T", "runnerhub", *command)
+        assert "from a sandbox" in said
+        assert (
+            len(compose("exec", "-T", "runnerhub", "runnerhub", "token", "--role", "viewer")) > 40
+        )
+    finally:
+        compose("down", "--volumes", "--timeout", "15")
+    assert engine.network_names() == []
