@@ -213,7 +213,8 @@ class AloneLimiter(Limiter):
             bucket.limit, bucket.resets, bucket.rolled = part, said.resets, False
             bucket.reset_at = now + said.left
             bucket.remaining = said.remaining // self.nodes - len(bucket.in_flight)
-        if said.resets >= bucket.resets - SAME_WINDOW and said.remaining < margin(said.limit):
+        least = margin(said.limit) if self.nodes > 1 else 0
+        if said.resets >= bucket.resets - SAME_WINDOW and said.remaining < least:
             bucket.remaining = 0
 
 

@@ -6,6 +6,7 @@ github                  one_for_one
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runnerhub.actors.github.cache import AnswerCache
 from runnerhub.actors.github.counters import NodeCounters
@@ -13,15 +14,25 @@ from runnerhub.actors.github.credentials import CredentialsActor
 from runnerhub.actors.github.desk import Desk
 from runnerhub.actors.github.gateway import Gateway
 from runnerhub.actors.github.messages import CREDENTIALS
+from runnerhub.actors.github.metrics import GitHubCollector
 from runnerhub.actors.github.turns import Turns
 from runnerhub.ports.budget import BudgetCounters
 from runnerhub.ports.github_cache import CacheTier
 from runnerhub.runtime import ActorContext, ChildSpec, RestartIntensity, Supervisor
 
 
+@dataclass(frozen=True, slots=True)
+class GitHubFamily:
+    """The gateway, what it runs on, and what is known of it."""
+
+    supervisor: Supervisor
+    gateway: Gateway
+    metrics: GitHubCollector
+
+
 def build_github(
     desk: Desk, shared: BudgetCounters, tiers: Sequence[tuple[str, CacheTier]] = ()
-) -> tuple[Supervisor, Gateway]:
+) -> GitHubFamily:
     """Build the gateway, and the supervisor without which it does not work.
 
     Args:
@@ -41,4 +52,4 @@ def build_github(
     counters = NodeCounters(shared, desk.options.node_id)
     cache = AnswerCache(tiers, desk.statistics, desk.wall)
     gateway = Gateway(desk, Turns(desk, counters, family), cache)
-    return family, gateway
+    return GitHubFamily(family, gateway, GitHubCollector(desk, counters))

@@ -31,8 +31,9 @@ class Node:
     ) -> None:
         options.setdefault("credentials", (TOKEN,))
         self.desk = Desk(GitHubOptions(name, **options), github, wall=wall)
-        self.family, self.gateway = build_github(self.desk, counters, tiers)
-        self.root = Root(self.family.spec())
+        self.family = build_github(self.desk, counters, tiers)
+        self.gateway = self.family.gateway
+        self.root = Root(self.family.supervisor.spec())
 
 
 @asynccontextmanager

@@ -1,0 +1,49 @@
+"""A tier of the cache of GitHub's answers in memory, for tests under a mock clock."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import trio
+
+from runnerhub.ports.errors import QueueUnavailable
+from runnerhub.ports.github_cache import CacheEntry
+
+
+class MemoryTier:
+    """Keep answers.
+
+    Attributes:
+        outage: while true, every method raises.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, CacheEntry] = {}
+        self.outage = False
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """Return what is kept, fresh or stale."""
+        await self._enter()
+        return self._entries.get(key)
+
+    async def put(self, key: str, entry: CacheEntry) -> None:
+        """Keep an answer in the place of what was there."""
+        await self._enter()
+        self._entries[key] = entry
+
+    async def stale(self, tags: Sequence[str]) -> int:
+        """Make all entries with any of these tags stale; count them."""
+        await self._enter()
+        found = {k: e for k, e in self._entries.items() if not set(tags).isdisjoint(e.tags)}
+        for key, entry in found.items():
+            self._entries[key] = replace(entry, fresh_until=0.0)
+        return len(found)
+
+    async def prune(self) -> int:
+        """Remove nothing: it lives as long as a test."""
+        await self._enter()
+        return 0
+
+    async def _enter(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.outage:
+            raise QueueUnavailable("the simulated tier does not answer")
