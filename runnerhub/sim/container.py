@@ -13,17 +13,13 @@ class DetailedSpec(ContainerSpec):
     """A container with what the Docker API can ask for beyond the port.
 
     Attributes:
-        open_stdin: its process reads what is attached to it.
         auto_remove: removed once it has ended.
-        joins: the container whose network it shares.
         config: the `Config` that an inspection shows.
         host_config: the `HostConfig` that it shows.
     """
 
     tty: bool = False
-    open_stdin: bool = False
     auto_remove: bool = False
-    joins: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     host_config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,6 +43,12 @@ class SimContainer(SimProcess):
     networks: list[str]
     death_told: bool = False
     removed: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """What it runs; the image's own command, a shell, when it names none."""
+        spec = self.spec
+        return [*(spec.entrypoint or ()), *spec.command] or (["sh"] if spec.stdin else [])
 
     def state(self) -> ContainerState:
         """Return what the engine says of it now."""

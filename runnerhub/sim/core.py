@@ -147,11 +147,15 @@ class Core:
             )
         if spec.image not in self.images:
             raise ImageMissing(f"No such image: {spec.image}")
+        self.check_cpus(spec.cpus)
+        if spec.disk_mb is not None and not self.description.disk_limits:
+            raise BadParameter("This storage driver cannot limit the size of a container")
+
+    def check_cpus(self, cpus: float | None) -> None:
+        """Raise BadParameter for more than there are."""
         most = self.description.cpus
-        if spec.cpus is not None and spec.cpus > most:
+        if cpus is not None and cpus > most:
             raise BadParameter(
                 f"Range of CPUs is from 0.01 to {most:.2f}, as there are only {most:g} CPUs "
                 "available"
             )
-        if spec.disk_mb is not None and not self.description.disk_limits:
-            raise BadParameter("This storage driver cannot limit the size of a container")

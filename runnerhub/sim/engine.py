@@ -13,19 +13,37 @@ from runnerhub.ports.engine import (
     ContainerState,
     EngineEvent,
     EngineInfo,
+    ImageConfig,
     NetworkSpec,
     NetworkState,
     PullProgress,
+    Stdin,
 )
-from runnerhub.ports.errors import EngineRefused, ImagePullFailed, NameConflict
+from runnerhub.ports.errors import EngineRefused, ImageMissing, ImagePullFailed, NameConflict
 from runnerhub.sim.channel import Pulled
-from runnerhub.sim.container import DetailedSpec, SimContainer
+from runnerhub.sim.container import SimContainer
 from runnerhub.sim.core import Core
 from runnerhub.sim.events import SimEvent
 from runnerhub.sim.network import SimNetwork, check_network
 from runnerhub.sim.refusals import BadParameter, NotFound, WrongState
 from runnerhub.sim.script import Timeline, UnknownProgram, timeline
-from runnerhub.sim.world import has_label
+from runnerhub.sim.stdin import Reader, begin
+from runnerhub.sim.world import World, has_label
+
+
+class SimStdin:
+    """`ports.engine.Stdin` of a simulated container."""
+
+    def __init__(self, world: World, container: SimContainer) -> None:
+        self._world = world
+        self._generation = world.generation
+        self._container = container
+
+    async def send(self, data: bytes) -> None:
+        """Write all of it."""
+        await trio.lowlevel.checkpoint()
+        self._world.check(self._generation)
+        self._world.feed(self._container, data)
 
 
 class SimEngine(Core):
@@ -124,7 +142,7 @@ class SimEngine(Core):
 
             def start() -> None:
                 if not container.is_running and not container.removed:
-                    container.start(runs, at)
+                    container.start(*runs, at)
                     container.death_told = False
                     world.emit(container, "start", at=at)
                     world.watch(container)
@@ -132,21 +150,22 @@ class SimEngine(Core):
             world.later(at, start)
         await self.end("start_container", at)
 
-    def _runs(self, container: SimContainer) -> Timeline:
+    def _runs(self, container: SimContainer) -> tuple[Timeline, Reader | None]:
         spec = container.spec
         for network in container.networks:
             if network not in self.world.networks:
                 raise NotFound(f"network {network} not found")
-        if isinstance(spec, DetailedSpec) and spec.joins:
+        if spec.joins:
             joined = self.world.existing(spec.joins)
             if not joined.is_running:
                 raise WrongState(
                     f"cannot join network of a non running container: {joined.container_id}"
                 )
         try:
-            return timeline(spec.command)
+            return begin(container.command, stdin=spec.stdin)
         except UnknownProgram as error:
             container.error = str(error)
+            self.world.gave_up(container)
             raise BadParameter(str(error)) from None
 
     async def inspect_container(self, name: str) -> ContainerState | None:
@@ -204,7 +223,34 @@ class SimEngine(Core):
         self.world.check()
         return container.status == "running" and does.exit_code == 0
 
+    async def limit_container(
+        self, name: str, *, cpus: float | None, memory_mb: int | None, pids: int | None
+    ) -> None:
+        """Set limits; nothing that runs here meets them."""
+        del memory_mb, pids
+        await self.begin("limit_container")
+        self.world.existing(name)
+        self.check_cpus(cpus)
+        self.faults.strike("limit_container", after=True)
+
+    @asynccontextmanager
+    async def open_stdin(self, name: str) -> AsyncIterator[Stdin]:
+        """Hold a container's stdin open."""
+        await self.begin("open_stdin")
+        container = self.world.existing(name)
+        try:
+            yield SimStdin(self.world, container)
+        finally:
+            self.world.close_stdin(container)
+
     # ------------------------------------------------------------------ images
+
+    async def image_config(self, image: str) -> ImageConfig:
+        """Return what an image runs by itself."""
+        await self.begin("image_config")
+        if image not in self.images:
+            raise ImageMissing(f"No such image: {image}")
+        return ImageConfig((), ("sh",))
 
     async def has_image(self, image: str) -> bool:
         """Tell whether an image is present."""

@@ -7,6 +7,7 @@ from runnerhub.model.logs import LogEntry
 from runnerhub.sim.channel import Changes
 from runnerhub.sim.clock import SimClock
 from runnerhub.sim.script import Timeline
+from runnerhub.sim.stdin import Reader
 
 _KILLED = 137
 
@@ -18,6 +19,9 @@ class SimProcess:
     Attributes:
         killed_at: when something ended it before its time.
         changes: told when it starts, when it is killed, and of what it is given to read.
+        reader: what reads its stdin, while that is open.
+        unread: what was written to its stdin before it started.
+        is_stdin_closed: whether nothing more will be.
     """
 
     clock: SimClock
@@ -25,6 +29,9 @@ class SimProcess:
     started_at: float | None = None
     killed_at: float = math.inf
     changes: Changes = field(default_factory=Changes)
+    reader: Reader | None = None
+    unread: bytes = b""
+    is_stdin_closed: bool = False
 
     @property
     def ends_at(self) -> float:
@@ -60,10 +67,31 @@ class SimProcess:
         """Whether the kernel ends it for its memory."""
         return self.timeline is not None and self.timeline.out_of_memory and not self.was_killed
 
-    def start(self, timeline: Timeline, at: float) -> None:
+    def start(self, timeline: Timeline, reader: Reader | None, at: float) -> None:
         """Run from a time on; what an earlier run wrote is forgotten."""
         self.timeline, self.started_at, self.killed_at = timeline, at, math.inf
+        self.reader = reader
+        if reader is not None:
+            reader.feed(self.unread, 0.0)
+            if self.is_stdin_closed:
+                reader.close(0.0)
+        self.unread = b""
         self.changes.happened()
+
+    def feed(self, data: bytes) -> None:
+        """Write to its stdin."""
+        if self.reader is not None and self.started_at is not None:
+            self.reader.feed(data, self.clock.now() - self.started_at)
+            self.changes.happened()
+        elif self.started_at is None:
+            self.unread += data
+
+    def close_stdin(self) -> None:
+        """Let it read the end."""
+        self.is_stdin_closed = True
+        if self.reader is not None and self.started_at is not None:
+            self.reader.close(self.clock.now() - self.started_at)
+            self.changes.happened()
 
     def kill(self) -> None:
         """End it now, if it runs."""

@@ -4,9 +4,12 @@ r"""What a simulated container does: its command, understood as a tiny language,
     head -c N /dev/zero | tr '\0' CHARACTER          one long line without a newline
     sh -c 'A; B; C'      one after the other
 
+    sh     cat           end at once; what they do with an open stdin, `stdin` says
+
 `oom` is killed by the kernel's memory limit, and `sleep` ignores TERM, as it does as process 1.
 """
 
+import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 
 _KILLED, _NOT_FOUND = 137, 127
 _PIECE = 16384  # the engine's log cuts longer lines
+_IDLE = ("sh", "/bin/sh", "cat")  # they do nothing but read; see `stdin`
 _LONG_LINE = re.compile(r"head -c (\d+) /dev/zero \| tr '\\0' (\S)")
 
 
@@ -55,13 +59,26 @@ def timeline(command: Sequence[str]) -> Timeline:
         UnknownProgram: it is none of those above.
     """
     made = Timeline()
-    if not command:
-        return made
-    if list(command[:2]) != ["sh", "-c"]:
-        if not _step(made, list(command)):
-            raise UnknownProgram(f'exec: "{command[0]}": executable file not found in $PATH')
-        return made
-    for statement in command[2].split(";"):
+    if command:
+        extend(made, command)
+    return made
+
+
+def extend(made: Timeline, command: Sequence[str]) -> None:
+    """Let a process go on as a command.
+
+    Raises:
+        UnknownProgram: it is none of those above.
+    """
+    if list(command[:2]) == ["sh", "-c"]:
+        run_line(made, command[2])
+    elif command[0] not in _IDLE and not _step(made, list(command)):
+        raise UnknownProgram(f'exec: "{command[0]}": executable file not found in $PATH')
+
+
+def run_line(made: Timeline, script: str) -> None:
+    """Let a process go on with a line of shell."""
+    for statement in script.split(";"):
         long_line = _LONG_LINE.fullmatch(statement.strip())
         if long_line:
             made.write(long_line[2].encode() * int(long_line[1]))
@@ -73,7 +90,6 @@ def timeline(command: Sequence[str]) -> Timeline:
             made.exit_code = _NOT_FOUND
         if made.ended:
             break
-    return made
 
 
 def _step(made: Timeline, words: list[str]) -> bool:
@@ -81,6 +97,8 @@ def _step(made: Timeline, words: list[str]) -> bool:
     match words if stream == "stdout" else words[:-1]:
         case ["echo", *rest]:
             made.write((" ".join(rest) + "\n").encode(), stream)
+        case ["/pause"]:
+            made.seconds = math.inf
         case ["sleep", seconds]:
             made.seconds += float(seconds)
         case ["seq", count]:

@@ -88,6 +88,16 @@ class World:
             container.kill()
             self.watch(container)
 
+    def feed(self, container: SimContainer, data: bytes) -> None:
+        """Write to a container's stdin."""
+        container.feed(data)
+        self.watch(container)
+
+    def close_stdin(self, container: SimContainer) -> None:
+        """Let a container read the end of its stdin."""
+        container.close_stdin()
+        self.watch(container)
+
     def find_network(self, reference: str) -> SimNetwork | None:
         """Return the network of a name, an id or the beginning of an id."""
         found = self.networks.get(reference)
@@ -126,6 +136,10 @@ class World:
             self.emit(container, "oom", at=at)
         self.emit(container, "die", {"exitCode": code}, at=at)
         container.changes.happened()
+        self.gave_up(container)
+
+    def gave_up(self, container: SimContainer) -> None:
+        """Remove a container that will not run any more, where it asked for that."""
         spec = container.spec
         if isinstance(spec, DetailedSpec) and spec.auto_remove and not container.removed:
             self.drop(container)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from runnerhub.ports.errors import (
 )
 from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.engine import SimEngine
+from runnerhub.sim.wire.server import serving
 from tests.parts.dockerd import Dockerd
 from tests.parts.images import BUSYBOX, busybox_root
 
@@ -29,11 +31,13 @@ Case = Callable[[Engine], Awaitable[None]]
 Run = Callable[[Case], None]
 
 
-@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.real)])
-def run(request: pytest.FixtureRequest) -> Run:
+@pytest.fixture(params=["simulated", "wire", pytest.param("real", marks=pytest.mark.real)])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     """A function that runs a case on an engine."""
     if request.param == "simulated":
         return lambda case: trio.run(case, SimEngine(images=[BUSYBOX]))
+    if request.param == "wire":
+        return lambda case: on_wire(case, tmp_path)
     engine: Dockerd = request.getfixturevalue("docker_engine")
     return lambda case: on_real(case, engine)
 
@@ -54,6 +58,22 @@ def on_real(case: Case, part: Dockerd, *, tls: bool = False) -> None:
                 await case(engine)
         finally:
             await engine.close()
+
+    run_guest(main)
+
+
+def on_wire(case: Case, folder: Path) -> None:
+    """Run a case on a simulated engine that is served, through the adapter of real ones."""
+
+    async def main(bridge: Bridge) -> None:
+        async with serving(lambda name: SimEngine(name, images=[BUSYBOX]), 1, folder) as urls:
+            engine = DockerEngine(bridge, urls[0])
+            await engine.open()
+            try:
+                with trio.fail_after(60):
+                    await case(engine)
+            finally:
+                await engine.close()
 
     run_guest(main)
 
