@@ -48,6 +48,7 @@ class HostSettings(BaseModel):
         url: unix:///path/to.sock, or tcp://HOST:PORT with the three TLS files.
         slots: how many jobs run there at once.
         labels: what jobs may ask for.
+        holders: how many private networks are kept ready there, for jobs to join.
         reserve: set aside the cpus and memory that jobs ask for; else they are limits only.
     """
 
@@ -57,6 +58,7 @@ class HostSettings(BaseModel):
     url: str
     slots: int = Field(4, ge=1, le=1000)
     labels: tuple[str, ...] = ()
+    holders: int = Field(0, ge=0, le=100)
     reserve: bool = False
     tls_ca: Path | None = None
     tls_cert: Path | None = None
@@ -290,7 +292,7 @@ def parse_docker_host(text: str) -> HostSettings:
         key, _, value = option.partition("=")
         if key == "label" and value:
             labels.append(value)
-        elif key in {"slots", "reserve", "tls_ca", "tls_cert", "tls_key"} and value:
+        elif key in {"slots", "holders", "reserve", "tls_ca", "tls_cert", "tls_key"} and value:
             fields[key] = value
         else:
             raise ValueError(f"{option!r} in {text!r} is not understood; the form is {HOST_FORM}")

@@ -1,5 +1,7 @@
 """One attempt of one job, as its steps share it: provision, watch, end."""
 
+from dataclasses import replace
+
 import trio
 
 from runnerhub.actors.logpump import LogPump
@@ -23,22 +25,29 @@ class Attempt:
         world: ports, settings and hosts.
         host: where the attempt runs.
         job: the job as the ledger has it, LEASED or later.
+        adopted: whether an earlier actor may have done anything for the attempt.
 
     Attributes:
         job: as the ledger has it since the last step.
         plan: names and labels of the sandbox.
         pump: moves the log of the main container.
+        kit: what was prepared for it.
+        joins_holder: whether its network is held by a container that the main one joins.
         epoch: of the host's event stream in which the main container was last seen running.
     """
 
-    def __init__(self, world: World, host: HostState, job: Job) -> None:
+    def __init__(self, world: World, host: HostState, job: Job, *, adopted: bool) -> None:
         self.world = world
         self.host = host
         self.job = job
         self.pool = pool_of(job.spec.labels, world.settings.pools)
-        self.plan: SandboxPlan = plan_for(
-            job, world.cluster, self.pool.relaxations, world.settings.log_max_mb
-        )
+        plan = plan_for(job, world.cluster, self.pool.relaxations, world.settings.log_max_mb)
+        if adopted:
+            # Whether it was handed its job nobody knows: without stdin it goes on, or says not.
+            host.shelf.drop(plan.sandbox_id)
+        self.kit = host.shelf.find(plan.sandbox_id)
+        self.joins_holder = self.kit is not None and self.kit.recipe.pool is None
+        self.plan: SandboxPlan = replace(plan, has_holder=adopted or self.joins_holder)
         self.pump = LogPump(world, host, job, self.plan.main)
         self.epoch: int | None = None
 

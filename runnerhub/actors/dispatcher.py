@@ -83,7 +83,9 @@ class Dispatcher:
         taken = {job.sandbox_id for job in jobs}
         for lease in wanted:
             if lease.sandbox_id not in taken:
-                self._world.hosts[lease.host].free(lease.sandbox_id)
+                host = self._world.hosts[lease.host]
+                host.shelf.put_back(lease.sandbox_id)
+                host.free(lease.sandbox_id)
         placed = [lease.job_id for lease in wanted]
         await self._world.queue.acknowledge(placed)
         return len(jobs)
@@ -110,7 +112,8 @@ class Dispatcher:
             host = self._world.hosts[choice.name]
             if host.lease is None:
                 continue
-            sandbox_id = new_sandbox_id()
+            kit = host.shelf.take(parse_class(entry.placement).kits)
+            sandbox_id = kit.sandbox_id if kit else new_sandbox_id()
             host.hold(sandbox_id, parse_class(entry.placement))
             host.leasing.add(sandbox_id)
             wanted.append(LeaseJob(entry.job_id, host.name, host.lease.token, sandbox_id))

@@ -98,7 +98,7 @@ async def _give_back(attempt: Attempt, lost: LostAttempt) -> None:
 
 
 def _release(attempt: Attempt) -> None:
-    attempt.host.free(attempt.plan.sandbox_id)
+    attempt.host.forget(attempt.plan.sandbox_id)
     attempt.host.changed.notify(attempt.plan.main)
     attempt.world.logs_changed.notify(attempt.job.id)
     attempt.world.work.notify()

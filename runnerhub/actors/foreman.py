@@ -52,14 +52,13 @@ class Foreman:
     Args:
         world: ports, settings and hosts.
         jobs: the supervisor under which the job actors live.
+        images: the images of each host, by its name.
     """
 
-    def __init__(self, world: World, jobs: Supervisor) -> None:
+    def __init__(self, world: World, jobs: Supervisor, images: Mapping[str, Images]) -> None:
         self._world = world
         self._jobs = jobs
-        self._images: Mapping[str, Images] = {
-            name: Images(host.engine, host.pulling) for name, host in world.hosts.items()
-        }
+        self._images = images
         self._monitor = Monitor()
         self._crashes: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
@@ -81,14 +80,19 @@ class Foreman:
             nursery.cancel_scope.cancel()
         self._monitor.close()
 
-    async def start(self, jobs: Iterable[Job]) -> None:
-        """Start an actor for each of these jobs that has none."""
+    async def start(self, jobs: Iterable[Job], *, adopted: bool = False) -> None:
+        """Start an actor for each of these jobs that has none.
+
+        Args:
+            jobs: LEASED or later.
+            adopted: whether an earlier actor may have done anything for them.
+        """
         for job in jobs:
             host = self._world.hosts.get(job.host or "")
             if host is None or job.sandbox_id is None:
                 continue
             host.hold(job.sandbox_id, class_of(job.spec))
-            actor = JobActor(self._world, host, job, self._images[host.name])
+            actor = JobActor(self._world, host, job, self._images[host.name], adopted=adopted)
             spec: ChildSpec[CancelJob] = ChildSpec(
                 job_actor_name(job.id),
                 actor.run,
@@ -130,7 +134,7 @@ class Foreman:
         certain = [job for job in active if job_actor_name(job.id) not in ended]
         for host in owned:
             live = {job.sandbox_id for job in active if job.host == host.name}
-            host.free(*(confirmed[host.name] - live))
+            host.forget(*(confirmed[host.name] - live))
         for job in certain:
             if job.sandbox_id:
                 self._world.hosts[job.host or ""].hold(job.sandbox_id, class_of(job.spec))
@@ -155,7 +159,7 @@ class Foreman:
                 await self._give_up(job)
                 continue
             log.info("attempt adopted", action="job_adopted", job=job.id, phase=job.phase)
-            await self.start([job])
+            await self.start([job], adopted=True)
 
     async def _give_up(self, job: Job) -> None:
         lease = self._world.hosts[job.host or ""].lease

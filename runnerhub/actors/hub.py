@@ -210,8 +210,9 @@ def _status(host: HostState) -> HostStatus:
 
 
 def _warnings(host: HostState) -> tuple[str, ...]:
+    told = (*host.warnings, *host.troubles.values())
     note = host.info.no_disk_limit if host.info else None
-    return (*host.warnings, note) if note else tuple(host.warnings)
+    return (*told, note) if note else told
 
 
 def _node(shot: ActorSnapshot) -> TreeNode:

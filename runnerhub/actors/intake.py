@@ -8,7 +8,9 @@ import trio
 from runnerhub.actors.messages import AcceptJob
 from runnerhub.actors.world import World
 from runnerhub.model.job import Job, Phase
+from runnerhub.model.kit import kits_for
 from runnerhub.model.placement import class_of
+from runnerhub.model.pool import Pool, pool_of
 from runnerhub.ports.errors import PortError, QueueUnavailable, Unavailable
 from runnerhub.ports.ledger import AcceptResult
 from runnerhub.ports.queue import QueueEntry
@@ -19,14 +21,15 @@ log = structlog.get_logger(__name__)
 BATCH = 256
 
 
-def entry_for(job: Job, now_ms: int) -> QueueEntry:
+def entry_for(job: Job, pools: Sequence[Pool], now_ms: int) -> QueueEntry:
     """Return what the queue needs to know of a queued job."""
+    kits = kits_for(job.spec, pool_of(job.spec.labels, pools))
     accepted = job.timestamps.get("accepted")
     due = job.not_before
     return QueueEntry(
         job.id,
         job.spec.repository,
-        class_of(job.spec).key,
+        class_of(job.spec, kits).key,
         job.spec.priority,
         int(accepted.timestamp() * 1000) if accepted else now_ms,
         max(0.0, due.timestamp() - now_ms / 1000) if due else 0.0,
@@ -35,7 +38,8 @@ def entry_for(job: Job, now_ms: int) -> QueueEntry:
 
 async def enqueue(world: World, jobs: Sequence[Job]) -> None:
     """Queue jobs. A queue that is away is no trouble: it is reconciled with the ledger."""
-    entries = [entry_for(job, world.now_ms()) for job in jobs if job.phase is Phase.QUEUED]
+    pools, now_ms = world.settings.pools, world.now_ms()
+    entries = [entry_for(job, pools, now_ms) for job in jobs if job.phase is Phase.QUEUED]
     if not entries:
         return
     try:

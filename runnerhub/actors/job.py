@@ -19,7 +19,8 @@ from runnerhub.actors.attempt import Attempt, Detached, Outcome
 from runnerhub.actors.ending import end, finish
 from runnerhub.actors.images import Images
 from runnerhub.actors.messages import CancelJob
-from runnerhub.actors.provision import provision
+from runnerhub.actors.provision import is_held, provision, refuse_unguarded
+from runnerhub.actors.warm import provision_warm
 from runnerhub.actors.watch import REMOVED, lost_host, watch
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Job, Phase
@@ -38,11 +39,15 @@ class JobActor:
         host: where the attempt runs.
         job: the job as the ledger has it, LEASED or later.
         images: the images of that host.
+        adopted: whether an earlier actor may have done anything for the attempt.
     """
 
-    def __init__(self, world: World, host: HostState, job: Job, images: Images) -> None:
-        self._attempt = Attempt(world, host, job)
+    def __init__(
+        self, world: World, host: HostState, job: Job, images: Images, *, adopted: bool
+    ) -> None:
+        self._attempt = Attempt(world, host, job, adopted=adopted)
         self._images = images
+        self._fresh = not adopted
         self._scope = trio.CancelScope()
         self._cancelled: Verdict = CANCELLED
         self._pumping = False
@@ -100,16 +105,34 @@ class JobActor:
 
     async def _try(self, pumps: trio.Nursery) -> Outcome:
         attempt = self._attempt
-        state = await attempt.host.engine.inspect_container(attempt.plan.main)
-        if state is None or not state.started_at:
-            if attempt.job.phase is Phase.RUNNING:
-                return REMOVED
-            refused = await provision(attempt, self._images)
-            if refused is not None:
-                return refused
+        refused = await self._start()
+        if refused is not None:
+            return refused
         if attempt.job.phase is not Phase.RUNNING:
             await attempt.advance(Phase.RUNNING, "started")
         if not self._pumping:
             self._pumping = True
             pumps.start_soon(attempt.pump.run)
         return await watch(attempt)
+
+    async def _start(self) -> Outcome | None:
+        """See to it that the main container has started, by whatever it takes."""
+        attempt = self._attempt
+        if self._fresh:
+            # Nothing of it exists but its kit, if it has one; the next try looks first.
+            self._fresh = False
+            return refuse_unguarded(attempt) or await self._start_fresh()
+        state = await attempt.host.engine.inspect_container(attempt.plan.main)
+        if state is not None and state.started_at:
+            return None
+        if attempt.job.phase is Phase.RUNNING:
+            return REMOVED
+        attempt.joins_holder = attempt.plan.has_holder and await is_held(attempt)
+        return await provision(attempt, self._images)
+
+    async def _start_fresh(self) -> Outcome | None:
+        attempt = self._attempt
+        kit = attempt.kit
+        if kit is not None and kit.stdin is not None:
+            return await provision_warm(attempt, kit, kit.stdin, self._images)
+        return await provision(attempt, self._images)

@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from runnerhub.actors.world import HostState, World
+from runnerhub.model.handover import never_handed
 from runnerhub.model.job import Job
 from runnerhub.model.logs import LogCursor, LogEntry, Resume
 from runnerhub.ports.errors import EngineRefused, EngineUnavailable, LedgerUnavailable
@@ -28,6 +29,7 @@ class LogPump:
     Attributes:
         done: set when the log is in the ledger, whole.
         says_disk_full: whether a line says that no space is left.
+        says_never_handed: whether a warm sandbox says that it was handed no job.
     """
 
     def __init__(self, world: World, host: HostState, job: Job, container: str) -> None:
@@ -41,6 +43,7 @@ class LogPump:
         self._cut = False
         self.done = trio.Event()
         self.says_disk_full = False
+        self.says_never_handed = False
 
     async def run(self) -> None:
         """Pump to the end. Cancelling it loses nothing: the cursor says where to go on."""
@@ -97,9 +100,11 @@ class LogPump:
 
     async def _store(self, batch: list[LogEntry]) -> None:
         cursor, parts = self._cursor, []
+        unhanded = never_handed(self._container)
         for entry in batch:
             cursor = cursor.advance(entry)
             parts.append(entry.data)
+            self.says_never_handed = self.says_never_handed or entry.data == unhanded
             self.says_disk_full = self.says_disk_full or any(w in entry.data for w in NO_SPACE)
         data = b"".join(parts)
         if not self._cut and self._stored + len(data) > self._limit:

@@ -6,7 +6,14 @@ from runnerhub.actors.sandbox import ServiceNotReady, build, start
 from runnerhub.model.job import Conclusion, Network, Phase, Reason
 from runnerhub.model.outcome import LostAttempt, Verdict, judge_refusal
 from runnerhub.model.subnets import SubnetsSpent
-from runnerhub.ports.errors import EngineRefused, ImageMissing, ImagePullFailed, SubnetConflict
+from runnerhub.ports.errors import (
+    ImageMissing,
+    ImagePullFailed,
+    PortError,
+    StaleFence,
+    SubnetConflict,
+    Unavailable,
+)
 
 
 async def provision(attempt: Attempt, images: Images) -> Outcome | None:
@@ -19,30 +26,55 @@ async def provision(attempt: Attempt, images: Images) -> Outcome | None:
         Detached, StaleFence, LedgerUnavailable: as `Attempt` says.
     """
     host, plan = attempt.host, attempt.plan
-    if attempt.pool.require_egress_guard and _lacks_guard(attempt):
-        words = f"{host.name} has no egress guard, which the pool requires"
-        return Verdict(Conclusion.FAILURE, Reason.START_FAILED, words)
-    execution, policy = plan.execution, attempt.world.settings.image_pull
     try:
-        for image in dict.fromkeys([execution.image, *(s.image for s in execution.services)]):
-            await images.ensure(image, policy)
+        await ensure_images(attempt, images)
         await attempt.advance(Phase.PROVISIONING, "image_ready")
         await attempt.trust()
         disk = bool(host.info and host.info.disk_limits)
-        await build(host.engine, plan, attempt.world.subnets, disk=disk)
+        subnets, join = attempt.world.subnets, attempt.joins_holder
+        await build(host.engine, plan, subnets, disk=disk, join=join)
         await attempt.advance(Phase.PROVISIONING, "created")
         attempt.epoch = host.epoch
         await start(host.engine, plan.main)
-    except (ImagePullFailed, ImageMissing) as error:
-        return Verdict(Conclusion.FAILURE, Reason.IMAGE_UNAVAILABLE, str(error))
-    except ServiceNotReady as error:
-        return Verdict(Conclusion.FAILURE, Reason.SERVICE_NOT_READY, str(error))
-    except (SubnetConflict, SubnetsSpent) as error:
-        return LostAttempt(Reason.START_FAILED, str(error))
-    except EngineRefused as error:
-        return judge_refusal(str(error))
+    except (Unavailable, StaleFence):
+        raise
+    except (PortError, SubnetsSpent) as error:
+        if attempt.joins_holder and not await is_held(attempt):
+            return LostAttempt(Reason.SANDBOX_LOST, "its prepared network was lost")
+        return refusal(error)
     return None
 
 
-def _lacks_guard(attempt: Attempt) -> bool:
-    return attempt.plan.execution.network is Network.EGRESS and not attempt.host.guarded
+async def ensure_images(attempt: Attempt, images: Images) -> None:
+    """See to it that every image of the attempt is there. Raises as `Images.ensure` does."""
+    execution = attempt.plan.execution
+    for image in dict.fromkeys([execution.image, *(s.image for s in execution.services)]):
+        await images.ensure(image, attempt.world.settings.image_pull)
+
+
+def refuse_unguarded(attempt: Attempt) -> Verdict | None:
+    """Refuse egress where the pool requires a guard that does not stand."""
+    host, asked = attempt.host, attempt.plan.execution.network
+    if asked is Network.EGRESS and attempt.pool.require_egress_guard and not host.guarded:
+        words = f"{host.name} has no egress guard, which the pool requires"
+        return Verdict(Conclusion.FAILURE, Reason.START_FAILED, words)
+    return None
+
+
+def refusal(error: Exception) -> Outcome:
+    """Judge what kept a sandbox from being made."""
+    match error:
+        case ImagePullFailed() | ImageMissing():
+            return Verdict(Conclusion.FAILURE, Reason.IMAGE_UNAVAILABLE, str(error))
+        case ServiceNotReady():
+            return Verdict(Conclusion.FAILURE, Reason.SERVICE_NOT_READY, str(error))
+        case SubnetConflict() | SubnetsSpent():
+            return LostAttempt(Reason.START_FAILED, str(error))
+        case _:
+            return judge_refusal(str(error))
+
+
+async def is_held(attempt: Attempt) -> bool:
+    """Tell whether a holder has the attempt's network. Raises EngineUnavailable."""
+    state = await attempt.host.engine.inspect_container(attempt.plan.holder)
+    return state is not None and state.status == "running"

@@ -23,24 +23,39 @@ class ServiceNotReady(EngineRefused):
     """A service container ended, or did not become ready in time."""
 
 
-async def build(engine: Engine, plan: SandboxPlan, subnets: SubnetPool, *, disk: bool) -> None:
+async def build(
+    engine: Engine, plan: SandboxPlan, subnets: SubnetPool, *, disk: bool, join: bool = False
+) -> None:
     """Create the network, the services (started and ready) and the main container (created).
 
     Cancelling it leaves parts behind: `reap` them.
+
+    Args:
+        engine: where.
+        plan: names and labels.
+        subnets: where the network's comes from.
+        disk: whether the engine limits the size of a container.
+        join: whether a holder has the network already, which the main container then joins.
 
     Raises:
         EngineRefused: the engine will not; the message is the engine's.
         EngineUnavailable: nothing is known of the last step; building again is safe.
     """
-    await _create_network(engine, plan, subnets)
+    if not join:
+        await create_network(engine, plan, subnets)
+    await start_services(engine, plan)
+    with suppress(NameConflict):
+        await engine.create_container(main_spec(plan, disk=disk, join=join))
+
+
+async def start_services(engine: Engine, plan: SandboxPlan) -> None:
+    """Create and start the services, and wait until they are ready. Raises as `build` does."""
     for service in plan.execution.services:
         with suppress(NameConflict):
             await engine.create_container(_service_spec(plan, service))
         await start(engine, plan.service(service.name))
     for service in plan.execution.services:
         await _wait_ready(engine, plan.service(service.name), service.ready or Ready())
-    with suppress(NameConflict):
-        await engine.create_container(_main_spec(plan, disk=disk))
 
 
 async def start(engine: Engine, name: str) -> None:
@@ -68,6 +83,8 @@ async def reap(
         CleanupTimeout: the deadline cut it.
     """
     names = [plan.main, *(plan.service(s.name) for s in plan.execution.services)]
+    if plan.has_holder:
+        names.append(plan.holder)
     await cleanup_together(
         *(partial(engine.remove_container, name) for name in names),
         deadline_at=deadline_at,
@@ -78,7 +95,8 @@ async def reap(
     subnets.give_back(plan.sandbox_id)
 
 
-async def _create_network(engine: Engine, plan: SandboxPlan, subnets: SubnetPool) -> None:
+async def create_network(engine: Engine, plan: SandboxPlan, subnets: SubnetPool) -> None:
+    """Create the private network, of a subnet that is free. Raises SubnetConflict, SubnetsSpent."""
     if plan.network is None:
         return
     for attempt in range(SUBNET_TRIES):
@@ -101,7 +119,8 @@ async def _create_network(engine: Engine, plan: SandboxPlan, subnets: SubnetPool
             return
 
 
-def _main_spec(plan: SandboxPlan, *, disk: bool) -> ContainerSpec:
+def main_spec(plan: SandboxPlan, *, disk: bool, join: bool = False) -> ContainerSpec:
+    """Return what the main container is made of."""
     limits, relaxed = plan.execution.resources, plan.relaxations
     return ContainerSpec(
         plan.main,
@@ -109,7 +128,8 @@ def _main_spec(plan: SandboxPlan, *, disk: bool) -> ContainerSpec:
         {**plan.labels, LABEL_ROLE: "main"},
         plan.execution.command,
         plan.execution.env,
-        network=plan.network,
+        network=None if join else plan.network,
+        joins=plan.holder if join else None,
         aliases=("job",),
         cpus=limits.cpus,
         memory_mb=limits.memory_mb,

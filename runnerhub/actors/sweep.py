@@ -43,7 +43,9 @@ async def sweep(world: World, host: HostState) -> int:
             world.subnets.note(subnet, network.labels.get(LABEL_SANDBOX, ""))
     if not containers and not networks:
         return 0
-    live = await world.ledger.live_sandboxes(host.name)
+    # What was prepared, or is being leased, when the ledger was read is in it later, if at all.
+    known = host.shelf.ids | host.held
+    live = known | await world.ledger.live_sandboxes(host.name)
     removed = 0
     for name in containers:
         if sandbox_of(name) not in live and host.trusted:

@@ -37,3 +37,15 @@ async def wait_at_most(event: trio.Event, seconds: float) -> bool:
     with trio.move_on_after(seconds):
         await event.wait()
     return event.is_set()
+
+
+async def first_of(*events: trio.Event) -> None:
+    """Wait until one of these events is set. A checkpoint."""
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        for event in events:
+            nursery.start_soon(wait, event)

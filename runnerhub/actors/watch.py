@@ -3,6 +3,8 @@
 import trio
 
 from runnerhub.actors.attempt import Attempt, Detached, Outcome
+from runnerhub.actors.wakeups import first_of
+from runnerhub.model.handover import NEVER_HANDED_CODE
 from runnerhub.model.job import Phase, Reason
 from runnerhub.model.outcome import (
     KILLED_BY_RESTART,
@@ -18,6 +20,7 @@ from runnerhub.ports.errors import EngineUnavailable
 LOG_END_SECONDS = 120.0
 ENGINE_STOP_SECONDS = 5.0
 
+NEVER_HANDED = LostAttempt(Reason.SANDBOX_LOST, "its sandbox ended before it was handed the job")
 REMOVED = LostAttempt(Reason.SANDBOX_LOST, "the container was removed by somebody")
 
 
@@ -37,6 +40,8 @@ async def watch(attempt: Attempt) -> Outcome:
         return outcome
     with trio.move_on_after(LOG_END_SECONDS):
         await attempt.pump.done.wait()
+    if attempt.pump.says_never_handed and outcome.exit_code == NEVER_HANDED_CODE:
+        return NEVER_HANDED
     return with_log(outcome, says_disk_full=attempt.pump.says_disk_full)
 
 
@@ -67,7 +72,7 @@ async def _until_it_ends(attempt: Attempt) -> Outcome:
             if state.has_ended:
                 return await _judge(attempt, state)
             attempt.epoch = epoch
-        await _first_of(anything, own)
+        await first_of(anything, own)
 
 
 async def _judge(attempt: Attempt, state: ContainerState) -> Outcome:
@@ -96,14 +101,3 @@ async def _see_whether_engine_stops(attempt: Attempt) -> None:
             await host.changed.ticket().wait()
     while not host.reachable and not host.lost:
         await host.changed.ticket().wait()
-
-
-async def _first_of(*events: trio.Event) -> None:
-    async with trio.open_nursery() as nursery:
-
-        async def wait(event: trio.Event) -> None:
-            await event.wait()
-            nursery.cancel_scope.cancel()
-
-        for event in events:
-            nursery.start_soon(wait, event)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import trio
 
 from runnerhub.actors.metrics import JobStatistics
+from runnerhub.actors.shelf import Shelf
 from runnerhub.actors.wakeups import Wakeups
 from runnerhub.model.job import Execution
 from runnerhub.model.lease import Lease, trusted_until
@@ -55,6 +56,9 @@ class HostState:
         asked: what those attempts asked for, by sandbox id.
         reserves: whether that is set aside for them.
         pulling: images that are being pulled, with how far that is, in words that follow a name.
+        holders: how many networks are kept ready for jobs to join.
+        shelf: what is prepared ahead.
+        troubles: what cannot be prepared, in words.
         leasing: those of them that the ledger has not confirmed yet.
     """
 
@@ -79,6 +83,9 @@ class HostState:
     asked: dict[str, PlacementClass] = field(default_factory=dict)
     leasing: set[str] = field(default_factory=set)
     kills: set[str] = field(default_factory=set)
+    holders: int = 0
+    shelf: Shelf = field(default_factory=Shelf)
+    troubles: dict[str, str] = field(default_factory=dict)
     changed: Wakeups = field(default_factory=Wakeups)
 
     @property
@@ -130,6 +137,12 @@ class HostState:
         for sandbox_id in sandbox_ids:
             self.held.discard(sandbox_id)
             self.asked.pop(sandbox_id, None)
+
+    def forget(self, *sandbox_ids: str) -> None:
+        """Free the slots of attempts that are over, and let go of the kits that they had."""
+        self.free(*sandbox_ids)
+        for sandbox_id in sandbox_ids:
+            self.shelf.drop(sandbox_id)
 
     def own(self, lease: Lease, asked_at: float) -> None:
         """Act on the host from now on, for as long as the lease can be trusted."""

@@ -9,32 +9,41 @@ from runnerhub.model.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class PlacementClass:
-    """All that placement asks of a job. Jobs of one class share one sub-queue."""
+    """All that placement asks of a job. Jobs of one class share one sub-queue.
+
+    Attributes:
+        kits: what may have been prepared for them on a host, the best first.
+    """
 
     labels: tuple[str, ...] = ()
     cpus: float = 0.0
     memory_mb: int = 0
+    kits: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """A stable text of the class, from which `parse_class` makes it again."""
-        return json.dumps([list(self.labels), self.cpus, self.memory_mb], separators=(",", ":"))
+        parts = [self.labels, self.cpus, self.memory_mb, *([self.kits] if self.kits else [])]
+        return json.dumps(parts, separators=(",", ":"))
 
 
-def class_of(spec: JobSpec) -> PlacementClass:
-    """Return the placement class of a job."""
+def class_of(spec: JobSpec, kits: tuple[str, ...] = ()) -> PlacementClass:
+    """Return the placement class of a job, given the kits that fit it."""
     wanted = spec.execution.resources
     return PlacementClass(
         tuple(sorted({label.lower() for label in spec.labels})),
         wanted.cpus or 0.0,
         wanted.memory_mb or 0,
+        kits,
     )
 
 
 def parse_class(key: str) -> PlacementClass:
     """Make a class again from its key."""
-    labels, cpus, memory_mb = json.loads(key)
-    return PlacementClass(tuple(labels), float(cpus), int(memory_mb))
+    labels, cpus, memory_mb, *more = json.loads(key)
+    return PlacementClass(
+        tuple(labels), float(cpus), int(memory_mb), tuple(more[0] if more else ())
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class SandboxPlan:
 
     Attributes:
         log_max_mb: bound of the engine's own log file.
+        has_holder: whether an idle container may hold its network.
     """
 
     sandbox_id: str
@@ -46,6 +47,7 @@ class SandboxPlan:
     execution: Execution
     relaxations: Relaxations = Relaxations()
     log_max_mb: int = 64
+    has_holder: bool = False
 
     @property
     def main(self) -> str:
@@ -56,6 +58,11 @@ class SandboxPlan:
     def network(self) -> str | None:
         """Name of the private network and of its bridge; None for network `none`."""
         return None if self.execution.network is Network.NONE else f"rh-{self.sandbox_id}"
+
+    @property
+    def holder(self) -> str:
+        """Name of the idle container that holds its network; no service can be called so."""
+        return f"rh-{self.sandbox_id}-_holder"
 
     def service(self, name: str) -> str:
         """Name of the container of a service."""

@@ -86,6 +86,14 @@ class ImageConfig:
     command: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class HolderImage:
+    """An image with nothing but a program that idles."""
+
+    name: str
+    command: Sequence[str]
+
+
 class Stdin(Protocol):
     """A container's stdin, held open."""
 
@@ -213,6 +221,9 @@ class Engine(Protocol):
 
         Leaving it, in whatever way, lets the container read the end. Raises EngineRefused.
         """
+
+    async def holder_image(self) -> HolderImage:
+        """Return an image whose container idles, made where it is missing. Raises EngineRefused."""
 
     async def image_config(self, image: str) -> ImageConfig:
         """Return what an image runs by itself. Raises ImageMissing."""

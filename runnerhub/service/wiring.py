@@ -64,6 +64,7 @@ def build_node(
                 host.slots,
                 frozenset(label.lower() for label in host.labels),
                 reserves=host.reserve,
+                holders=host.holders,
             )
             for host in settings.docker_hosts
         },

@@ -13,6 +13,7 @@ from runnerhub.ports.engine import (
     ContainerState,
     EngineEvent,
     EngineInfo,
+    HolderImage,
     ImageConfig,
     NetworkSpec,
     NetworkState,
@@ -44,6 +45,9 @@ class SimStdin:
         await trio.lowlevel.checkpoint()
         self._world.check(self._generation)
         self._world.feed(self._container, data)
+
+
+HOLDER = HolderImage("runnerhub/holder:1", ("/pause",))
 
 
 class SimEngine(Core):
@@ -244,6 +248,12 @@ class SimEngine(Core):
             self.world.close_stdin(container)
 
     # ------------------------------------------------------------------ images
+
+    async def holder_image(self) -> HolderImage:
+        """Return an image whose container idles."""
+        await self.begin("holder_image")
+        self.images.add(HOLDER.name)
+        return HOLDER
 
     async def image_config(self, image: str) -> ImageConfig:
         """Return what an image runs by itself."""

@@ -136,3 +136,24 @@ def test_an_image_says_what_it_runs(run: Run) -> None:
             await engine.image_config("rh-no/such:1")
 
     run(case)
+
+
+def test_a_holder_idles_until_it_is_removed(run: Run) -> None:
+    async def case(engine: Engine) -> None:
+        image = await engine.holder_image()
+        assert await engine.holder_image() == image
+        await engine.create_network(network())
+        await started(
+            engine,
+            ContainerSpec(
+                "rh-holder", image.name, {LABEL: "1"}, image.command, network="rh-net", pids=16
+            ),
+        )
+        await engine.create_container(shell("exit 0", joins="rh-holder"))
+        await engine.start_container("rh-one")
+        await whole_log(engine, "rh-one")
+        state = await engine.inspect_container("rh-holder")
+        assert state is not None
+        assert state.status == "running"
+
+    run(case)

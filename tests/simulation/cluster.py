@@ -43,9 +43,10 @@ class Life:
 class Cluster:
     """Simulated stores and engines."""
 
-    def __init__(self, hosts: int = 1, slots: int = 4, **settings: Any) -> None:
+    def __init__(self, hosts: int = 1, slots: int = 4, holders: int = 0, **settings: Any) -> None:
         self.engines = {f"h{n}": SimEngine(f"h{n}") for n in range(1, hosts + 1)}
         self.slots = slots
+        self.holders = holders
         self.ledger = MemoryLedger(now)
         self.queue = MemoryQueue(trio.current_time)
         self.settings = replace(CoreSettings(node_id="node-1"), **settings)
@@ -54,7 +55,14 @@ class Cluster:
         world = World(
             self.settings,
             {
-                name: HostState(name, f"sim://{name}", engine, self.slots, frozenset({"linux"}))
+                name: HostState(
+                    name,
+                    f"sim://{name}",
+                    engine,
+                    self.slots,
+                    frozenset({"linux"}),
+                    holders=self.holders,
+                )
                 for name, engine in self.engines.items()
             },
             SubnetPool("10.231.0.0/16"),

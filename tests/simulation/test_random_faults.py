@@ -2,22 +2,34 @@
 
 RUNNERHUB_SEED=17 pytest tests/simulation/test_random_faults.py     replays one
 RUNNERHUB_SEEDS=1000 …                                              tries many
+
+A third of the seeds each have nothing prepared, warm sandboxes, and networks held ready.
 """
 
 import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from runnerhub.model.job import Conclusion, Phase
-from runnerhub.model.outcome import judge_exit
+from runnerhub.actors.sweep import sandbox_of
+from runnerhub.actors.wakeups import Wakeups
+from runnerhub.actors.world import HostState
+from runnerhub.model.job import Conclusion, Phase, Reason
+from runnerhub.model.logs import LogEntry, Resume
+from runnerhub.model.outcome import Verdict, judge_exit
+from runnerhub.model.pool import Pool
+from runnerhub.model.sandbox import LABEL_JOB
 from runnerhub.ports.errors import EngineUnavailable, LedgerUnavailable
 from runnerhub.ports.hub import Overloaded
-from tests.simulation.cluster import Cluster, Life, spec
+from runnerhub.sim.faults import Faults
+from tests.simulation.cluster import IMAGE, Cluster, Life, spec
+
+WARM = Pool("warm", frozenset({"linux"}), image=IMAGE, warm=2)
 
 JOBS = 12
 FAULTS = 14
@@ -29,6 +41,8 @@ else:
     SEEDS = list(range(int(os.environ.get("RUNNERHUB_SEEDS", "40"))))
 
 METHODS = [
+    "open_stdin",
+    "limit_container",
     "create_network",
     "create_container",
     "start_container",
@@ -45,6 +59,7 @@ class Chaos:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - faults, not secrets
+        kinds: list[dict[str, Any]] = [{}, {"pools": (WARM,)}, {"holders": 2}]
         self.cluster = Cluster(
             hosts=2,
             slots=3,
@@ -52,6 +67,7 @@ class Chaos:
             host_lost_after=40.0,
             sweep_every=20.0,
             reconcile_every=5.0,
+            **kinds[seed % 3],
         )
         self.life: Life | None = None
         self.wanted: dict[str, int] = {}
@@ -82,7 +98,8 @@ class Chaos:
         while True:
             if self.life is not None:
                 with suppress(LedgerUnavailable, Overloaded):
-                    accepted = await self.life.hub.delegate(spec(number, script))
+                    job = spec(number, script, labels=("linux",))
+                    accepted = await self.life.hub.delegate(job)
                     self.wanted[accepted.job.id] = code
                     return
             await trio.sleep(0.5)
@@ -133,11 +150,37 @@ class Chaos:
         # Creates that land late, and hosts that were away, get their sweep.
         await trio.sleep(120.0)
 
+    async def orphans(self) -> list[str]:
+        """Return what exists and is neither a live attempt's nor prepared for one."""
+        hosts = self.life.world.hosts.values() if self.life else ()
+        known = {sandbox_id for host in hosts for sandbox_id in host.shelf.ids}
+        left = [name for each in self.cluster.leftovers().values() for name in flat(each)]
+        return [name for name in left if sandbox_of(name) not in known]
+
+    async def watch(self, seed: int) -> None:
+        """Look now and then for two sandboxes of one job that run."""
+        while True:
+            running = [
+                container.spec.labels[LABEL_JOB]
+                for engine in self.cluster.engines.values()
+                for container in engine.world.containers.values()
+                if container.is_running and LABEL_JOB in container.spec.labels
+            ]
+            # A lost host may still run an attempt that was given up for another.
+            twice = {job for job in running if running.count(job) > len(self.cluster.engines)}
+            assert not twice, f"seed {seed}: {twice}"
+            await trio.sleep(5.0)
+
+
+def flat(kinds: dict[str, list[str]]) -> list[str]:
+    return [name for names in kinds.values() for name in names]
+
 
 async def live_through(seed: int) -> None:
     """Let faults happen, then hold the promise to what is left."""
     chaos = Chaos(seed)
-    async with chaos.lives():
+    async with chaos.lives(), trio.open_nursery() as watching:
+        watching.start_soon(chaos.watch, seed)
         async with trio.open_nursery() as nursery:
             for number in range(JOBS):
                 nursery.start_soon(chaos.submit, number)
@@ -146,6 +189,7 @@ async def live_through(seed: int) -> None:
                 await chaos.fault()
         for engine in chaos.cluster.engines.values():
             engine.come_back()
+            engine.faults = Faults()
         await chaos.until_all_ended()
         assert len(chaos.wanted) == JOBS, seed
         for job_id, code in chaos.wanted.items():
@@ -155,9 +199,14 @@ async def live_through(seed: int) -> None:
             expected = Conclusion.SUCCESS if code == 0 else Conclusion.FAILURE
             allowed = {expected, Conclusion.CANCELLED} if job_id in chaos.cancelled else {expected}
             assert job.conclusion in allowed, f"seed {seed}: {job}"
-        assert chaos.cluster.leftovers() == {}, seed
+            if job.conclusion is not Conclusion.CANCELLED:
+                chunks = await chaos.cluster.ledger.log_chunks(job_id, job.attempt)
+                assert b"".join(chunk.data for chunk in chunks) == b"begun\n", f"seed {seed}: {job}"
+        assert await chaos.orphans() == [], seed
         held = [h.held for h in chaos.life.world.hosts.values()] if chaos.life else []
         assert not any(held), (seed, held)
+        watching.cancel_scope.cancel()
+    assert chaos.cluster.leftovers() == {}, seed
 
 
 def run(seed: int) -> None:
@@ -186,6 +235,23 @@ def _never_a_restart(code: int, *, out_of_memory: bool, across_restart: bool) ->
     return judge_exit(code, out_of_memory=out_of_memory, across_restart=False)
 
 
+def _no_wake(self: Wakeups) -> None:
+    del self
+
+
+def _never_free(self: HostState, *sandbox_ids: str) -> None:
+    del self, sandbox_ids
+
+
+def _failed(_: object) -> Verdict:
+    return Verdict(Conclusion.FAILURE, Reason.HOST_LOST, "lost")
+
+
+def _seen_nothing(self: Resume, entry: LogEntry) -> bool:
+    del self, entry
+    return True
+
+
 BUGS = {
     "nobody sweeps": ("runnerhub.actors.host.sweep", _nothing),
     "nobody adopts": ("runnerhub.actors.foreman.Foreman._start_missing", _nothing),
@@ -195,6 +261,14 @@ BUGS = {
         _never_a_restart,
     ),
     "a create that landed is a refusal": ("runnerhub.actors.sandbox.NameConflict", KeyError),
+    "a slot is never free again": ("runnerhub.actors.world.HostState.free", _never_free),
+    "a lost host is the job's failure": ("runnerhub.actors.watch.lost_host", _failed),
+    "a log is read again from where it broke": (
+        "runnerhub.actors.logpump.Resume.is_new",
+        _seen_nothing,
+    ),
+    "kits are taken for orphans": ("runnerhub.actors.shelf.Shelf.ids", frozenset[str]()),
+    "a gap in the events wakes nobody": ("runnerhub.actors.wakeups.Wakeups.notify_all", _no_wake),
 }
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import aiodocker
 
-from runnerhub.adapters.docker import answers, bodies, streams
+from runnerhub.adapters.docker import answers, bodies, pause, streams
 from runnerhub.adapters.docker.client import Client, Refused, TlsFiles
 from runnerhub.adapters.docker.progress import Layers
 from runnerhub.adapters.docker.stdin import open_stdin
@@ -22,6 +22,7 @@ from runnerhub.ports.engine import (
     ContainerState,
     EngineEvent,
     EngineInfo,
+    HolderImage,
     ImageConfig,
     NetworkSpec,
     NetworkState,
@@ -253,6 +254,15 @@ class DockerEngine:
         return open_stdin(self._bridge, self._client, name)
 
     # ------------------------------------------------------------------ images
+
+    async def holder_image(self) -> HolderImage:
+        """Return an image whose container idles, imported where it is missing."""
+        if not await self.has_image(pause.IMAGE):
+            architecture = str((await self._ask("GET", "info", _INFO_SECONDS)).get("Architecture"))
+            if architecture not in pause.ARCHITECTURES:
+                raise EngineRefused(f"there is no holder for engines of {architecture}")
+            await self.import_image(pause.IMAGE, pause.root_file_system(architecture))
+        return HolderImage(pause.IMAGE, pause.COMMAND)
 
     async def image_config(self, image: str) -> ImageConfig:
         """Return what an image runs by itself."""
