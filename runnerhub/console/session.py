@@ -55,7 +55,7 @@ class Session:
         stream: the connection; the guest leaves by closing it, or its own side of it.
     """
 
-    def __init__(self, desk: Desk, stream: trio.SocketStream) -> None:
+    def __init__(self, desk: Desk, stream: trio.abc.Stream) -> None:
         self._desk = desk
         self._stream = stream
         self._running: dict[int, trio.CancelScope] = {}
@@ -127,6 +127,7 @@ class Session:
         try:
             with self._running[request.id]:
                 result = await self._commands[request.command](self._desk, args, send)
+            await self._say({"id": request.id, "ok": True, "result": result})
         except ConsoleError as error:
             refused = str(error)
         except Exception as error:
@@ -134,9 +135,7 @@ class Session:
             refused = f"it failed inside ({type(error).__name__}); see the node's log"
         finally:
             del self._running[request.id]
-        if refused is None:
-            await self._say({"id": request.id, "ok": True, "result": result})
-        else:
+        if refused is not None:
             await self._refuse(request.id, refused)
 
     async def _refuse(self, number: object, why: str) -> None:
@@ -145,7 +144,7 @@ class Session:
     async def _say(self, message: dict[str, Any]) -> None:
         line = encode(message)
         if len(line) > LONGEST_LINE:
-            line = encode({"id": message.get("id"), "ok": False, "error": "the answer is too long"})
+            raise ConsoleError("the answer is too long")
         await self._out.send(line)
 
     async def _write_lines(self, guest: trio.CancelScope) -> None:
