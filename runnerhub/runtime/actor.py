@@ -45,7 +45,7 @@ class ActorContext(Generic[M]):
         self.registry = registry
         self.supervisor: Supervisor | None = None  # a supervisor sets it to itself
         self._mailbox = mailbox
-        self._on_started = on_started
+        self._on_started: Callable[[object], None] | None = on_started
         self._counters = registry.telemetry.of(ref.kind)
         self._handling_since: float | None = None
 
@@ -67,7 +67,9 @@ class ActorContext(Generic[M]):
         Args:
             value: for whoever starts the actor, as `started_with` of its ref.
         """
-        self._on_started(value)
+        if self._on_started is not None:
+            on_started, self._on_started = self._on_started, None
+            on_started(value)
 
     def stop(self) -> None:
         """Ask this actor itself to stop."""
@@ -84,8 +86,10 @@ class ActorContext(Generic[M]):
         Raises:
             Stopped: the actor was asked to stop.
         """
-        self.count_handled()
-        self._on_started(None)
+        if self._handling_since is not None:
+            self.count_handled()
+        if self._on_started is not None:
+            self.started()
         message = await self._mailbox.get(while_stopping=while_stopping)
         if self.ref.tap is not None:
             self.ref.tap.took(message)

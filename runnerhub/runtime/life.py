@@ -62,7 +62,7 @@ class Life:
         """Where this life is now."""
         if self.ref.down is not None:
             return Phase.ENDED
-        if self._mailbox.stopping.is_set():
+        if self._mailbox.stop_asked:
             return Phase.STOPPING
         return Phase.RUNNING if self._has_started else Phase.STARTING
 
@@ -137,7 +137,7 @@ class Life:
             reason = Reason.CRASHED
         elif not returned:
             reason = Reason.CANCELLED
-        elif self._mailbox.stopping.is_set():
+        elif self._mailbox.stop_asked:
             reason = Reason.STOPPED
         else:
             reason = Reason.NORMAL

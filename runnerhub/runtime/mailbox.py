@@ -8,7 +8,7 @@ and `stop` may also be called by the host loop of a guest run, which shares that
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
@@ -18,7 +18,10 @@ from runnerhub.runtime.errors import ActorDied, MailboxFull, Stopped
 M = TypeVar("M")
 
 # Every receive that is a checkpoint costs a turn of trio's scheduler, ten times the rest of it.
-_RECEIVES_PER_CHECKPOINT = 32
+_RECEIVES_BETWEEN_CHECKPOINTS = 31
+
+# What every empty mailbox holds, for an empty deque takes 760 bytes. Nothing can be put in.
+_NOTHING: deque[Any] = deque(maxlen=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,12 @@ class Mailbox(Generic[M]):
         "_messages",
         "_received",
         "_receiver",
+        "_receives_left",
         "_refused",
         "_senders",
+        "_stopping",
         "owner",
-        "stopping",
+        "stop_asked",
     )
 
     def __init__(self, capacity: int, owner: str = "an actor") -> None:
@@ -54,13 +59,24 @@ class Mailbox(Generic[M]):
             message = f"a mailbox holds at least one message, not {capacity}"
             raise ValueError(message)
         self.owner = owner
-        self.stopping = trio.Event()
+        self.stop_asked = False
+        self._stopping: trio.Event | None = None
         self._capacity = capacity
-        self._messages: deque[M] = deque()
-        self._senders: OrderedDict[Task, M] = OrderedDict()
+        self._messages: deque[M] = _NOTHING
+        self._senders: OrderedDict[Task, M] | None = None
         self._receiver: Task | None = None
+        self._receives_left = _RECEIVES_BETWEEN_CHECKPOINTS
         self._closed = False
         self._received = self._refused = self._dropped = 0
+
+    @property
+    def stopping(self) -> trio.Event:
+        """Set when the receiver is asked to stop. Made when somebody wants to wait for it."""
+        if self._stopping is None:
+            self._stopping = trio.Event()
+            if self.stop_asked:
+                self._stopping.set()
+        return self._stopping
 
     def put_nowait(self, message: M) -> None:
         """Add a message at the end.
@@ -74,8 +90,11 @@ class Mailbox(Generic[M]):
         if len(self._messages) >= self._capacity:
             self._refused += 1
             raise MailboxFull(f"{self.owner} has {self._capacity} messages waiting already")
+        if self._messages is _NOTHING:
+            self._messages = deque()
         self._messages.append(message)
-        self._wake()
+        if self._receiver is not None:
+            self._wake(self._receiver)
 
     async def put(self, message: M) -> None:
         """Add a message at the end as soon as there is room, in the order of arrival.
@@ -91,10 +110,11 @@ class Mailbox(Generic[M]):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         task = current_task()
-        self._senders[task] = message
+        senders = self._senders = OrderedDict() if self._senders is None else self._senders
+        senders[task] = message
 
         def leave(_: RaiseCancelT) -> Abort:
-            del self._senders[task]
+            del senders[task]
             return Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
@@ -114,14 +134,19 @@ class Mailbox(Generic[M]):
         """
         if self._receiver is not None:
             raise trio.BusyResourceError(f"{self.owner} is receiving in another task already")
-        if self._received % _RECEIVES_PER_CHECKPOINT == 0:
+        if not self._receives_left:
             await trio.lowlevel.checkpoint()
+            self._receives_left = _RECEIVES_BETWEEN_CHECKPOINTS
         while True:
-            if self.stopping.is_set() and not while_stopping:
+            if self.stop_asked and not while_stopping:
                 raise Stopped(f"{self.owner} was asked to stop")
             if self._messages:
+                self._receives_left -= 1
                 return self._take()
-            await self._park()
+            self._messages = _NOTHING
+            self._receiver = current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._leave)
+            self._receives_left = _RECEIVES_BETWEEN_CHECKPOINTS
 
     def get_nowait(self) -> M:
         """Take the oldest message, also after a stop.
@@ -135,8 +160,11 @@ class Mailbox(Generic[M]):
 
     def stop(self) -> None:
         """Ask the receiver to stop, ahead of every message that waits."""
-        self.stopping.set()
-        self._wake()
+        self.stop_asked = True
+        if self._stopping is not None:
+            self._stopping.set()
+        if self._receiver is not None:
+            self._wake(self._receiver)
 
     def close(self) -> None:
         """Refuse everything from now on, drop what waits and release waiting senders."""
@@ -166,7 +194,7 @@ class Mailbox(Generic[M]):
         return MailboxStatistics(
             depth=len(self._messages),
             capacity=self._capacity,
-            senders_waiting=len(self._senders),
+            senders_waiting=len(self._senders or ()),
             received=self._received,
             refused=self._refused,
             dropped=self._dropped,
@@ -182,16 +210,10 @@ class Mailbox(Generic[M]):
             reschedule(sender)
         return message
 
-    async def _park(self) -> None:
-        self._receiver = current_task()
+    def _leave(self, _: RaiseCancelT) -> Abort:
+        self._receiver = None
+        return Abort.SUCCEEDED
 
-        def leave(_: RaiseCancelT) -> Abort:
-            self._receiver = None
-            return Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(leave)
-
-    def _wake(self) -> None:
-        if self._receiver is not None:
-            receiver, self._receiver = self._receiver, None
-            reschedule(receiver)
+    def _wake(self, receiver: Task) -> None:
+        self._receiver = None
+        reschedule(receiver)

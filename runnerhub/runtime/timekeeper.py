@@ -28,6 +28,7 @@ class Timekeeper:
     def __init__(self) -> None:
         self._lines: dict[float, dict[Asked, float]] = {}
         self._sleep = trio.CancelScope()
+        self._next_at = math.inf  # the deadline of that scope, which takes longer to read
 
     def add(self, asked: Asked, timeout: float) -> None:
         """Begin the time of an ask; `timeout` is in seconds."""
@@ -36,7 +37,8 @@ class Timekeeper:
         if line is None:
             line = self._lines[timeout] = {}
         line[asked] = deadline_at
-        self._sleep.deadline = min(self._sleep.deadline, deadline_at)
+        if deadline_at < self._next_at:
+            self._next_at = self._sleep.deadline = deadline_at
 
     def discard(self, asked: Asked, timeout: float) -> None:
         """Forget an ask. It was answered, or nobody waits for it any longer."""
@@ -54,7 +56,8 @@ class Timekeeper:
         while True:
             with self._sleep:
                 await trio.sleep_forever()
-            self._sleep = trio.CancelScope(deadline=self._expire(trio.current_time()))
+            self._next_at = self._expire(trio.current_time())
+            self._sleep = trio.CancelScope(deadline=self._next_at)
 
     def _expire(self, now: float) -> float:
         """Fail all whose time is up; return the next deadline. Who was failed discards itself."""
