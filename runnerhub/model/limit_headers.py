@@ -35,7 +35,8 @@ def reported(headers: Mapping[str, str], now: float) -> tuple[str, Reported] | N
         resets = int(float(headers["x-ratelimit-reset"]))
     except (KeyError, ValueError):
         return None
-    left = max(0.0, resets - served_at(headers, now))
+    # Both times are whole seconds, cut off: the reset is never taken to be earlier than it is.
+    left = max(0.0, resets + 1.0 - served_at(headers, now))
     return headers.get("x-ratelimit-resource", "core"), Reported(limit, remaining, resets, left)
 
 

@@ -115,11 +115,11 @@ def test_headers_are_read_by_githubs_own_clock() -> None:
         "x-ratelimit-reset": "1700605000",
         "x-ratelimit-resource": "core",
     }
-    assert reported(headers, now=0.0) == ("core", Reported(5000, 4999, 1700605000, 200.0))
+    assert reported(headers, now=0.0) == ("core", Reported(5000, 4999, 1700605000, 201.0))
     assert reported({}, now=0.0) is None
     assert reported({**headers, "x-ratelimit-limit": "many"}, now=0.0) is None
     del headers["date"], headers["x-ratelimit-resource"]
-    assert reported(headers, now=1700604990.0) == ("core", Reported(5000, 4999, 1700605000, 10.0))
+    assert reported(headers, now=1700604990.0) == ("core", Reported(5000, 4999, 1700605000, 11.0))
 
 
 @pytest.mark.parametrize(
