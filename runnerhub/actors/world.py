@@ -16,6 +16,7 @@ from runnerhub.model.placement import HostView, PlacementClass
 from runnerhub.model.pool import Pool
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine, EngineInfo
+from runnerhub.ports.github import GitHub
 from runnerhub.ports.ledger import Ledger
 from runnerhub.ports.queue import JobQueue
 
@@ -163,6 +164,7 @@ class World:
 
     Attributes:
         ledger: set, with `queue` and `cluster`, by the stores, which start before all others.
+        github: the gateway; None when GitHub is not configured.
         claiming: whether the dispatcher may take new jobs; false once a stop has begun.
     """
 
@@ -172,6 +174,7 @@ class World:
     ledger: Ledger = field(init=False)
     queue: JobQueue = field(init=False)
     cluster: str = field(init=False)
+    github: GitHub | None = None
     logs_changed: Wakeups = field(default_factory=Wakeups)
     work: Wakeups = field(default_factory=Wakeups)
     statistics: JobStatistics = field(default_factory=JobStatistics)

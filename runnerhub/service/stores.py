@@ -5,7 +5,7 @@ dependency, which the others wait out, and no reason to restart them.
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 BOOT_SECONDS = 60.0
 STOP_SECONDS = 2.0
+
+Where = Callable[[], str]
+MoreStores = Callable[[Where, Where], Sequence[AnySpec]]
 
 
 class Embedded:
@@ -75,8 +78,18 @@ def store_specs(
     *,
     database_url: str | None,
     redis_url: str | None,
+    more: MoreStores = lambda _postgres, _valkey: (),
 ) -> list[AnySpec]:
-    """Return the children that open what the world stands on, in order."""
+    """Return the children that open what the world stands on, in order.
+
+    Args:
+        bridge: to the asyncio loop.
+        world: in which they set what they opened.
+        data_dir: where embedded servers live.
+        database_url: of PostgreSQL; None for an embedded one.
+        redis_url: of Redis; None for an embedded one.
+        more: further children, told where PostgreSQL and Redis are once those have started.
+    """
     servers: list[AnySpec] = []
     postgres = _server(bridge, "postgresql", EmbeddedPostgres(data_dir), database_url, servers)
     valkey = _server(bridge, "valkey", EmbeddedValkey(data_dir), redis_url, servers)
@@ -87,6 +100,7 @@ def store_specs(
         ),
         ChildSpec("queue", _queue(bridge, world, valkey), kind="store"),
         ChildSpec("engines", _engines(world), kind="store"),
+        *more(postgres, valkey),
     ]
 
 
@@ -111,10 +125,10 @@ Actor = Callable[[ActorContext[Any]], Awaitable[None]]
 def _ledger(bridge: Bridge, world: World, where: Callable[[], str]) -> Actor:
     async def run(ctx: ActorContext[Any]) -> None:
         opened = PostgresLedger(bridge, where())
-        await _until_there(opened.open)
+        await until_there(opened.open)
         world.ledger = opened
         world.cluster = await opened.cluster_id()
-        await _hold(ctx, opened.close)
+        await hold(ctx, opened.close)
 
     return run
 
@@ -122,7 +136,7 @@ def _ledger(bridge: Bridge, world: World, where: Callable[[], str]) -> Actor:
 def _queue(bridge: Bridge, world: World, where: Callable[[], str]) -> Actor:
     async def run(ctx: ActorContext[Any]) -> None:
         world.queue = opened = RedisQueue(bridge, where(), f"rh:{world.cluster}:")
-        await _hold(ctx, opened.close)
+        await hold(ctx, opened.close)
 
     return run
 
@@ -137,12 +151,13 @@ def _engines(world: World) -> Actor:
 
         for engine in engines:
             await engine.open()
-        await _hold(ctx, close)
+        await hold(ctx, close)
 
     return run
 
 
-async def _until_there(opening: Callable[[], Awaitable[None]]) -> None:
+async def until_there(opening: Callable[[], Awaitable[None]]) -> None:
+    """Open a store, waiting for it for as long as a boot may take."""
     give_up_at = trio.current_time() + BOOT_SECONDS
     while True:
         try:
@@ -156,7 +171,8 @@ async def _until_there(opening: Callable[[], Awaitable[None]]) -> None:
             return
 
 
-async def _hold(ctx: ActorContext[Any], close: Callable[[], Awaitable[None]]) -> None:
+async def hold(ctx: ActorContext[Any], close: Callable[[], Awaitable[None]]) -> None:
+    """Be there until stopped, and close."""
     ctx.started()
     try:
         await ctx.stopping.wait()

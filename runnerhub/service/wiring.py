@@ -1,10 +1,11 @@
 """From settings to a tree: the only place that knows which adapter stands behind which port."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from runnerhub.actors.hub import CoreHub
@@ -23,9 +24,13 @@ from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine
 from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
 from runnerhub.runtime.metrics import register_metrics
+from runnerhub.runtime.spec import AnySpec
+from runnerhub.service.github import github_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
-from runnerhub.service.stores import store_specs
+from runnerhub.service.stores import Where, store_specs
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,23 @@ def build_node(
     async def console(ctx: ActorContext[Any]) -> None:
         await Door(console_desk(root, hub, node_id), data_dir).run(ctx)
 
+    github = github_parts(settings.github, node_id)
+    if github is None:
+        log.info("GitHub is not configured", action="github_not_configured")
+    else:
+        world.github = github.family.gateway
+        metrics.register(github.family.metrics)
+
+    def more_stores(postgres: Where, valkey: Where) -> Sequence[AnySpec]:
+        return () if github is None else github.stores(bridge, world, postgres, valkey)
+
     stores = store_specs(
         bridge,
         world,
         data_dir,
         database_url=settings.database_url,
         redis_url=settings.redis_url,
+        more=more_stores,
     )
     doors = [
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),

@@ -12,11 +12,11 @@ from typing import Any
 import structlog
 import trio
 
-from runnerhub.actors.github.statistics import GitHubStatistics
+from runnerhub.actors.github.desk import Desk
 from runnerhub.model.answer_cache import RecentlyUsed, cache_key, fresh_seconds, is_lasting
 from runnerhub.ports.errors import PortError
 from runnerhub.ports.github import Request, Response
-from runnerhub.ports.github_cache import CacheEntry, CacheTier
+from runnerhub.ports.github_cache import CacheEntry
 
 log = structlog.get_logger(__name__)
 
@@ -46,20 +46,13 @@ class AnswerCache:
     """Answer from what is kept, or fetch.
 
     Args:
-        tiers: below memory, by name, the nearest first; the last one keeps lasting kinds only.
-        statistics: where lookups are counted.
-        wall: Unix seconds.
+        desk: of the gateway.
     """
 
-    def __init__(
-        self,
-        tiers: Sequence[tuple[str, CacheTier]],
-        statistics: GitHubStatistics,
-        wall: Callable[[], float],
-    ) -> None:
-        self._tiers = tiers
-        self._statistics = statistics
-        self._wall = wall
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._statistics = desk.statistics
+        self._wall = desk.wall
         self._memory: RecentlyUsed[_Kept] = RecentlyUsed()
         self._flights: dict[str, _Flight] = {}
 
@@ -99,8 +92,13 @@ class AnswerCache:
         for key, kept in self._memory.items():
             if not wanted.isdisjoint(kept.entry.tags):
                 self._remember(key, replace(kept.entry, fresh_until=0.0))
-        for name, tier in self._tiers:
+        for name, tier in self._desk.tiers:
             await self._try(name, lambda tier=tier: tier.stale(tags))  # type: ignore[misc]
+
+    async def prune(self) -> None:
+        """Let the tiers forget what nobody stored for long."""
+        for name, tier in self._desk.tiers:
+            await self._try(name, tier.prune)
 
     async def replace(self, whose: str, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
         """Keep what a webhook brought, as the answer to a request."""
@@ -143,7 +141,7 @@ class AnswerCache:
     async def _below(self, key: str, found: _Kept | None) -> CacheEntry | None:
         """Return the best that is kept: what a nearer tier below says wins over memory."""
         best = found.entry if found is not None else None
-        for name, tier in self._tiers:
+        for name, tier in self._desk.tiers:
             entry: CacheEntry | None
             entry = await self._try(name, lambda tier=tier: tier.get(key))  # type: ignore[misc]
             if entry is None:
@@ -155,7 +153,7 @@ class AnswerCache:
 
     async def _keep(self, key: str, entry: CacheEntry, kind: str) -> None:
         self._remember(key, entry)
-        for name, tier in self._tiers:
+        for name, tier in self._desk.tiers:
             if name != "postgres" or is_lasting(kind):
                 await self._try(name, lambda tier=tier: tier.put(key, entry))  # type: ignore[misc]
 
@@ -174,7 +172,7 @@ class AnswerCache:
         return entry.fresh_until > self._wall()
 
     def _is_recent(self, kept: _Kept) -> bool:
-        return not self._tiers or trio.current_time() - kept.asked_at < MEMORY_SECONDS
+        return not self._desk.tiers or trio.current_time() - kept.asked_at < MEMORY_SECONDS
 
     def _count(self, tier: str, entry: CacheEntry) -> None:
         result = "hit" if self._is_fresh(entry) else "stale"

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 import trio
 
+from runnerhub.actors.github.desk import Desk
 from runnerhub.model.budget import Bucket
 from runnerhub.model.limiter import AloneLimiter
 from runnerhub.model.permit import Answer, Demand, Reported, Settlement, Standing
@@ -30,17 +31,20 @@ class NodeCounters:
     """The counters of one node.
 
     Args:
-        shared: those of all nodes.
-        node: this one's id.
+        desk: of the gateway.
     """
 
-    def __init__(self, shared: BudgetCounters, node: str) -> None:
-        self._shared = shared
-        self._node = node
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._node = desk.options.node_id
         self._alone: AloneLimiter | None = None
         self._look_again_at = 0.0
         self._last: dict[Bucket, tuple[Standing, float]] = {}
         self._reported: dict[Bucket, tuple[Reported, float]] = {}
+
+    @property
+    def _shared(self) -> BudgetCounters:
+        return self._desk.counters
 
     @property
     def alone(self) -> bool:

@@ -8,7 +8,9 @@ from runnerhub.actors.github.statistics import GitHubStatistics
 from runnerhub.model.budget import Bucket, BudgetStrategy, DecayingRate, Priority, exhaustion
 from runnerhub.model.permit import Standing
 from runnerhub.model.secondary import SecondaryLimits
+from runnerhub.ports.budget import BudgetCounters
 from runnerhub.ports.github import Credential, GitHubNotConfigured, GitHubTransport, Request
+from runnerhub.ports.github_cache import CacheTier
 from runnerhub.runtime import Registry
 
 
@@ -56,12 +58,18 @@ class Desk:
     """The ports and settings of the gateway.
 
     Attributes:
+        transport: set, with `counters` and `tiers`, by the stores, which start before.
+        counters: of all nodes.
+        tiers: of the cache below memory, by name, the nearest first; `postgres` keeps lasting
+            kinds only.
         registry: of the tree; set when the credentials actor starts.
         wall: Unix seconds.
     """
 
     options: GitHubOptions
-    transport: GitHubTransport
+    transport: GitHubTransport = field(init=False)
+    counters: BudgetCounters = field(init=False)
+    tiers: Sequence[tuple[str, CacheTier]] = ()
     buckets: dict[Bucket, BucketState] = field(default_factory=dict)
     statistics: GitHubStatistics = field(default_factory=GitHubStatistics)
     registry: Registry | None = None

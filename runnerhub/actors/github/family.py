@@ -5,20 +5,22 @@ github                  one_for_one
 └─ github-bucket:…      dynamic: one for each credential and resource
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import trio
 
 from runnerhub.actors.github.cache import AnswerCache
 from runnerhub.actors.github.counters import NodeCounters
 from runnerhub.actors.github.credentials import CredentialsActor
 from runnerhub.actors.github.desk import Desk
 from runnerhub.actors.github.gateway import Gateway
-from runnerhub.actors.github.messages import CREDENTIALS
+from runnerhub.actors.github.messages import CREDENTIALS, Distrust, Identify
 from runnerhub.actors.github.metrics import GitHubCollector
 from runnerhub.actors.github.turns import Turns
-from runnerhub.ports.budget import BudgetCounters
-from runnerhub.ports.github_cache import CacheTier
 from runnerhub.runtime import ActorContext, ChildSpec, RestartIntensity, Supervisor
+
+PRUNE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +32,28 @@ class GitHubFamily:
     metrics: GitHubCollector
 
 
-def build_github(
-    desk: Desk, shared: BudgetCounters, tiers: Sequence[tuple[str, CacheTier]] = ()
-) -> GitHubFamily:
-    """Build the gateway, and the supervisor without which it does not work.
+def build_github(desk: Desk) -> GitHubFamily:
+    """Build the gateway, and the supervisor without which it does not work."""
+    counters = NodeCounters(desk)
+    cache = AnswerCache(desk)
 
-    Args:
-        desk: ports and settings.
-        shared: the counters of all nodes.
-        tiers: of the cache below memory, by name: `redis`, `postgres`.
-    """
+    async def credentials(ctx: ActorContext[Identify | Distrust]) -> None:
+        await CredentialsActor(desk, gateway.call_as_app).run(ctx)
 
-    async def credentials(ctx: ActorContext[object]) -> None:
-        await CredentialsActor(desk, gateway.call_as_app).run(ctx)  # type: ignore[arg-type]
+    async def pruner(ctx: ActorContext[Any]) -> None:
+        ctx.started()
+        while not ctx.stopping.is_set():
+            await cache.prune()
+            with trio.move_on_after(PRUNE_SECONDS):
+                await ctx.stopping.wait()
 
     family = Supervisor(
         "github",
-        [ChildSpec(CREDENTIALS, credentials, kind="github-credentials", mailbox_size=1024)],
+        [
+            ChildSpec(CREDENTIALS, credentials, kind="github-credentials", mailbox_size=1024),
+            ChildSpec("github-pruner", pruner, kind="github-pruner"),
+        ],
         intensity=RestartIntensity(10, 60.0),
     )
-    counters = NodeCounters(shared, desk.options.node_id)
-    cache = AnswerCache(tiers, desk.statistics, desk.wall)
     gateway = Gateway(desk, Turns(desk, counters, family), cache)
     return GitHubFamily(family, gateway, GitHubCollector(desk, counters))

@@ -30,8 +30,9 @@ class Node:
         **options: Any,
     ) -> None:
         options.setdefault("credentials", (TOKEN,))
-        self.desk = Desk(GitHubOptions(name, **options), github, wall=wall)
-        self.family = build_github(self.desk, counters, tiers)
+        self.desk = Desk(GitHubOptions(name, **options), wall=wall)
+        self.desk.transport, self.desk.counters, self.desk.tiers = github, counters, tiers
+        self.family = build_github(self.desk)
         self.gateway = self.family.gateway
         self.root = Root(self.family.supervisor.spec())
 
