@@ -34,6 +34,16 @@ M = TypeVar("M")
 class ActorContext(Generic[M]):
     """What one life of an actor may use: its mailbox, its name, and the registry of the tree."""
 
+    __slots__ = (
+        "_counters",
+        "_handling_since",
+        "_mailbox",
+        "_on_started",
+        "ref",
+        "registry",
+        "supervisor",
+    )
+
     def __init__(
         self,
         ref: ActorRef[M],

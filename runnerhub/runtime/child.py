@@ -1,5 +1,8 @@
 """What a supervisor remembers of one child across its lives."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import trio
 
 from runnerhub.runtime.inspect import ActorSnapshot, snapshot
@@ -12,6 +15,8 @@ from runnerhub.runtime.spec import AnySpec, Restart
 class Child:
     """A spec, its present life, and whether another one is wanted."""
 
+    __slots__ = ("_lock", "broken", "dynamic", "life", "restarts", "spec", "wanted")
+
     def __init__(self, spec: AnySpec, *, dynamic: bool = False) -> None:
         self.spec = spec
         self.dynamic = dynamic
@@ -19,7 +24,7 @@ class Child:
         self.restarts = 0
         self.wanted = True
         self.broken = False
-        self.lock = trio.Lock()
+        self._lock: trio.Lock | None = None
 
     @property
     def alive(self) -> bool:
@@ -32,6 +37,20 @@ class Child:
         if self.broken or self.life is None:
             return Phase.RESTARTING
         return self.life.phase
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Take turns with whoever else starts or repairs this child; a checkpoint.
+
+        The lock is there only while it is used: most children are never repaired.
+        """
+        lock = self._lock = self._lock or trio.Lock()
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._lock = None
 
     def begin(self, registry: Registry) -> Life:
         """Begin its next life."""

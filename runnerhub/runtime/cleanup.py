@@ -108,4 +108,5 @@ async def cleanup_together(*functions: Callable[[], Awaitable[object]], deadline
 
 def leave_cleanup() -> None:
     """Forget the deadline of whoever started this task: a new life owes it nothing."""
-    _deadline_at.set(math.inf)
+    if _deadline_at.get() != math.inf:  # to set it costs each task memory
+        _deadline_at.set(math.inf)

@@ -12,11 +12,13 @@ A life has a cancel scope of its own, and that scope's deadline is the shutdown 
 itself enforces the budget, whether or not anybody still waits for the stop.
 """
 
+import math
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 import trio
+from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
 
 from runnerhub.runtime.actor import ActorContext
 from runnerhub.runtime.cleanup import leave_cleanup
@@ -41,21 +43,49 @@ class Phase(StrEnum):
 class Life:
     """Run an actor once."""
 
+    __slots__ = (
+        "_cancelled",
+        "_ended",
+        "_has_started",
+        "_mailbox",
+        "_registry",
+        "_scope",
+        "_starter",
+        "_stop_by",
+        "context",
+        "ref",
+        "spec",
+        "started_at",
+        "stop_asked",
+        "task",
+    )
+
     def __init__(self, spec: AnySpec, registry: Registry) -> None:
         self.spec = spec
         self.started_at = trio.current_time()
-        self.ended = trio.Event()
         self.stop_asked = False
+        self._stop_by = math.inf
+        self._ended: trio.Event | None = None
         self._has_started = False
         self._scope = trio.CancelScope()
         self._registry = registry
         self._mailbox: Mailbox[Any] = Mailbox(spec.mailbox_size, owner=spec.name)
         self.ref: ActorRef[Any] = ActorRef(spec.name, spec.kind, self._mailbox)
-        self.task: trio.lowlevel.Task | None = None
-        self._task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED
+        self.task: Task | None = None
+        self._starter: Task | None = None
+        self._cancelled: RaiseCancelT | None = None  # raises the starter's cancellation
         self.context: ActorContext[Any] = ActorContext(
             self.ref, self._mailbox, registry, self._started
         )
+
+    @property
+    def ended(self) -> trio.Event:
+        """Set at the end. Made when somebody wants to wait for it."""
+        if self._ended is None:
+            self._ended = trio.Event()
+            if self.ref.down is not None:
+                self._ended.set()
+        return self._ended
 
     @property
     def phase(self) -> Phase:
@@ -82,55 +112,71 @@ class Life:
         spec = self.spec
         try:
             self._registry.add(self.ref)
-            with trio.move_on_after(spec.start_timeout) as patience:
-                await nursery.start(self.live, on_end, name=spec.name)
+            nursery.start_soon(self.live, on_end, name=spec.name)
         except NameTaken as error:
             self._end(error)
             raise
-        except Exception as error:
-            if self.ref.down is None:
-                self._end(error)  # it had not one turn: the nursery takes nobody in any more
+        except RuntimeError as error:  # the nursery takes nobody in any more
+            self._end(error)
             raise StartFailed(f"{spec.name} failed to start: {error}") from error
-        if patience.cancelled_caught:
-            raise StartFailed(f"{spec.name} did not start within {spec.start_timeout:g} s")
+        self._scope.deadline = trio.current_time() + spec.start_timeout
+        self._starter = current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._cancel_start)
+        if not self._has_started:
+            self._raise_start_failed()
 
     def stop(self) -> None:
         """Ask the actor to stop, and begin its shutdown budget. Wait for `ended` afterwards."""
         self.stop_asked = True
         self._mailbox.stop()
-        deadline = trio.current_time() + self.spec.shutdown
-        self._scope.deadline = min(self._scope.deadline, deadline)
+        self._stop_by = min(self._stop_by, trio.current_time() + self.spec.shutdown)
+        self._scope.deadline = min(self._scope.deadline, self._stop_by)
 
-    async def live(
-        self,
-        on_end: Callable[["Life"], None],
-        *,
-        task_status: trio.TaskStatus[Any],
-    ) -> None:
+    async def live(self, on_end: Callable[["Life"], None]) -> None:
         """Be the task of this life; `start_in` starts it."""
         leave_cleanup()
-        self.task = trio.lowlevel.current_task()
-        self._task_status = task_status
+        self.task = current_task()
         error: Exception | None = None
         returned = False
         try:
             with self._scope:
                 await self.spec.start(self.context)
                 returned = True
-        except Exception as crash:
+        except Exception as crash:  # noqa: BLE001 - the supervisor's, or the starter's, to handle
             error = crash
-            if not self._has_started:
-                raise
         finally:
             self._end(error, returned=returned)
             if self._has_started:
                 on_end(self)
+            else:
+                self._release_starter()
 
     def _started(self, value: object) -> None:
-        if not self._has_started:
+        if not self._scope.cancel_called:
             self._has_started = True
+            self._scope.deadline = self._stop_by
             self.ref.started_with = value
-            self._task_status.started()
+            self._release_starter()
+
+    def _release_starter(self) -> None:
+        if self._starter is not None:
+            starter, self._starter = self._starter, None
+            reschedule(starter)
+
+    def _cancel_start(self, raise_cancel: RaiseCancelT) -> Abort:
+        self._cancelled = raise_cancel
+        self._scope.cancel()
+        return Abort.FAILED  # the starter waits for the end
+
+    def _raise_start_failed(self) -> None:
+        name, down = self.spec.name, self.ref.down
+        if down is not None and down.error is not None:
+            raise StartFailed(f"{name} failed to start: {down.error}") from down.error
+        if self._cancelled is not None:
+            self._cancelled()
+        if self._scope.cancelled_caught and not self.stop_asked:
+            raise StartFailed(f"{name} did not start within {self.spec.start_timeout:g} s")
+        raise StartFailed(f"{name} failed to start: it ended without calling started")
 
     def _end(self, error: Exception | None, *, returned: bool = False) -> None:
         if error is not None:
@@ -144,4 +190,5 @@ class Life:
         self.task = None
         self.context.count_handled()
         self.ref.end(Down(self.spec.name, self.spec.kind, reason, error))
-        self.ended.set()
+        if self._ended is not None:
+            self._ended.set()

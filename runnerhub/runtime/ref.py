@@ -77,6 +77,7 @@ class ActorRef(Generic[M_contra]):
         "handling_seconds",
         "kind",
         "name",
+        "on_end",
         "started_with",
         "tap",
     )
@@ -89,8 +90,9 @@ class ActorRef(Generic[M_contra]):
         self.handling_seconds = 0.0
         self.tap: Tap | None = None
         self._mailbox = mailbox
-        self._asks: set[ReplyTo[Any]] = set()
-        self._watchers: dict[object, Callable[[Down], None]] = {}
+        self.on_end: Callable[[Down], None] | None = None  # frees the name
+        self._asks: set[ReplyTo[Any]] | None = None
+        self._watchers: dict[object, Callable[[Down], None]] | None = None
 
     def __repr__(self) -> str:
         return f"<ActorRef {self.name} ({self.kind}){'' if self.alive else ' ended'}>"
@@ -142,13 +144,14 @@ class ActorRef(Generic[M_contra]):
         self._mailbox.put_nowait(make_message(reply))
         keeper = timekeeper()
         keeper.add(reply, timeout)
-        self._asks.add(reply)
+        asks = self._asks = set() if self._asks is None else self._asks
+        asks.add(reply)
         try:
             return await reply.wait()
         except TimeUp:
             raise AskTimeout(f"{self.name} did not answer within {timeout:g} s") from None
         finally:
-            self._asks.discard(reply)
+            asks.discard(reply)
             keeper.discard(reply, timeout)
 
     @property
@@ -172,16 +175,20 @@ class ActorRef(Generic[M_contra]):
     def on_down(self, callback: Callable[[Down], None]) -> Callable[[], None]:
         """Call back, without awaiting, when the life ends; return what withdraws this."""
         key = object()
-        self._watchers[key] = callback
-        return lambda: self._watchers.pop(key, None) and None
+        watchers = self._watchers = {} if self._watchers is None else self._watchers
+        watchers[key] = callback
+        return lambda: watchers.pop(key, None) and None
 
     def end(self, down: Down) -> None:
         """Close the mailbox, release askers and tell watchers. Only the life itself does this."""
         self.down = down
         self._mailbox.close()
-        for reply in tuple(self._asks):
+        for reply in tuple(self._asks or ()):
             reply.fail(ActorDied(f"{self.name} ended ({down.reason}) before it answered"))
-        watchers = tuple(self._watchers.values())
-        self._watchers.clear()
-        for told in watchers:
-            told(down)
+        if self.on_end is not None:
+            self.on_end(down)
+        if self._watchers is not None:
+            watchers = tuple(self._watchers.values())
+            self._watchers.clear()
+            for told in watchers:
+                told(down)

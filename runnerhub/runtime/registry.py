@@ -40,19 +40,11 @@ class Registry:
         if ref.name in self._refs:
             raise NameTaken(f"the name {ref.name} belongs to a living actor")
         self._refs[ref.name] = ref
-        counters = self.telemetry.of(ref.kind)
-        counters.live += 1
+        self.telemetry.of(ref.kind).live += 1
         if self._taps and (tap := self._taps.get(ref.name)) is not None:
             ref.tap = tap
             tap.began()
-
-        def forget(down: Down) -> None:
-            del self._refs[ref.name]
-            counters.live -= 1
-            if ref.tap is not None:
-                ref.tap.ended(down)
-
-        ref.on_down(forget)
+        ref.on_end = self._forget
 
     def whereis(self, name: str) -> AnyRef | None:
         """Return who bears the name now; None if nobody does."""
@@ -109,3 +101,9 @@ class Registry:
             else:
                 monitor.deliver(Down(actor, "unknown", Reason.UNKNOWN))
         return monitor
+
+    def _forget(self, down: Down) -> None:
+        ref = self._refs.pop(down.name)
+        self.telemetry.of(down.kind).live -= 1
+        if ref.tap is not None:
+            ref.tap.ended(down)

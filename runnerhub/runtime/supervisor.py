@@ -29,6 +29,7 @@ were they to crash instead, an outage would climb up the tree as a storm of rest
 import math
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import structlog
@@ -326,8 +327,8 @@ class Supervisor:
 
     # --------------------------------------------------------------- small questions
 
-    def _turn(self, child: Child) -> trio.Lock:
-        return child.lock if self._strategy is Strategy.ONE_FOR_ONE else self._family_lock
+    def _turn(self, child: Child) -> AbstractAsyncContextManager[None]:
+        return child.turn() if self._strategy is Strategy.ONE_FOR_ONE else self._family_lock
 
     def _missing(self, child: Child) -> bool:
         known = self._children.get(child.spec.name) is child
