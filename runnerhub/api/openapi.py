@@ -1,90 +1,119 @@
-"""The description of the API (OpenAPI 3.1), from the routes and the pydantic bodies."""
+"""The description of the API (OpenAPI 3.1), from its routes, its bodies and its views."""
 
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Literal
 
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
+from runnerhub.api.routes import ROUTES, Kind, Route
 from runnerhub.api.schemas import DelegateBody
 
 REF = "#/components/schemas/{model}"
+TEXT = {"type": "string"}
 PROBLEM = {
     "type": "object",
+    "description": "Problem details (RFC 9457).",
     "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
+        "type": TEXT,
+        "title": TEXT,
         "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+        "detail": TEXT,
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": TEXT, "message": TEXT},
+                "required": ["field", "message"],
+            },
+        },
     },
+    "required": ["type", "title", "status", "detail"],
 }
-# path: {method: (summary, role that is enough, success, further problems)}
-ROUTES: dict[str, dict[str, tuple[str, str | None, int, tuple[int, ...]]]] = {
-    "/api/jobs/delegate": {
-        "post": ("Accept a job", "proxy", 201, (400, 401, 403, 409, 413, 415, 422, 503))
-    },
-    "/api/jobs": {"get": ("List jobs, newest first", "viewer", 200, (400, 401, 503))},
-    "/api/jobs/{id}": {"get": ("Return a job", "viewer", 200, (401, 404, 503))},
-    "/api/jobs/{id}/status": {"get": ("Return where a job stands", "viewer", 200, (401, 404, 503))},
-    "/api/jobs/{id}/logs": {"get": ("Return or follow a log", "viewer", 200, (401, 404, 503))},
-    "/api/jobs/{id}/events": {"get": ("Return a job's history", "viewer", 200, (401, 404, 503))},
-    "/api/jobs/{id}/cancel": {"post": ("Cancel a job", "proxy", 202, (401, 403, 404, 409, 503))},
-    "/api/dead-letters": {"get": ("List what was given up", "viewer", 200, (400, 401, 503))},
-    "/api/dead-letters/{id}/requeue": {
-        "post": ("Make a new job of a dead letter", "operator", 201, (401, 403, 404, 503))
-    },
-    "/api/hosts": {"get": ("List Docker hosts", "viewer", 200, (401,))},
-    "/api/hosts/{name}/drain": {"post": ("Drain a host", "operator", 200, (401, 403, 404, 503))},
-    "/api/hosts/{name}/undrain": {
-        "post": ("Take a host back", "operator", 200, (401, 403, 404, 503))
-    },
-    "/api/tree": {"get": ("Return the running tree", "operator", 200, (401, 403))},
-    "/api/health": {"get": ("Answer while alive", None, 200, ())},
-    "/api/health/ready": {"get": ("Tell whether jobs can be accepted", None, 200, (503,))},
-    "/api/metrics": {"get": ("Metrics for Prometheus", "viewer", 200, (401,))},
-    "/api/openapi.json": {"get": ("This description", None, 200, ())},
+# A request of odd shape is refused wherever it goes.
+EVERYWHERE = 400
+HEADERS = {
+    401: {"WWW-Authenticate": {"required": True, "schema": TEXT}},
+    503: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
 }
 
 
 @cache
 def describe() -> dict[str, Any]:
     """Return the description."""
-    _, schemas = models_json_schema([(DelegateBody, "validation")], ref_template=REF)
     return {
         "openapi": "3.1.0",
         "info": {"title": "RunnerHub", "version": "1"},
         "paths": {
-            path: {method: _operation(path, *what) for method, what in methods.items()}
+            path: {method: _operation(path, route) for method, route in methods.items()}
             for path, methods in ROUTES.items()
         },
         "components": {
-            "schemas": {**schemas["$defs"], "Problem": PROBLEM},
+            "schemas": {**_schemas(), "Problem": PROBLEM},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _operation(
-    path: str, summary: str, role: str | None, success: int, problems: tuple[int, ...]
-) -> dict[str, Any]:
-    problem = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+def _schemas() -> dict[str, Any]:
+    views = dict.fromkeys(
+        kind
+        for methods in ROUTES.values()
+        for route in methods.values()
+        for kind in route.answers.values()
+        if not isinstance(kind, str)
+    )
+    inputs: list[tuple[str, Literal["validation", "serialization"], TypeAdapter[Any]]] = [
+        ("body", "validation", TypeAdapter(DelegateBody))
+    ]
+    inputs += [(view.__name__, "serialization", TypeAdapter(view)) for view in views]
+    _, found = TypeAdapter.json_schemas(inputs, ref_template=REF)
+    schemas: dict[str, Any] = found["$defs"]
+    return schemas
+
+
+def _operation(path: str, route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "summary": summary,
+        "summary": route.summary,
         "responses": {
-            str(success): {"description": "done"},
-            **{str(code): {"description": "problem", "content": problem} for code in problems},
+            **{str(code): _answer(code, kind) for code, kind in route.answers.items()},
+            **{str(code): _problem(code) for code in sorted({EVERYWHERE, *route.problems})},
         },
     }
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
-    if role is not None:
+    if parameters := list(_parameters(path, route)):
+        operation["parameters"] = parameters
+    if route.role is not None:
         operation["security"] = [{"token": []}]
-        operation["description"] = f"Role {role} or above."
+        operation["description"] = f"Role {route.role} or above."
     if path == "/api/jobs/delegate":
-        body = {"schema": {"$ref": REF.format(model="DelegateBody")}}
+        body = {"schema": {"$ref": REF.format(model=DelegateBody.__name__)}}
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     return operation
+
+
+def _parameters(path: str, route: Route) -> Iterator[dict[str, Any]]:
+    for part in path.split("/"):
+        if part.startswith("{"):
+            yield {"name": part[1:-1], "in": "path", "required": True, "schema": TEXT}
+    for name, schema in (route.query or {}).items():
+        yield {"name": name, "in": "query", "schema": schema}
+
+
+def _answer(code: int, kind: Kind) -> dict[str, Any]:
+    words = HTTPStatus(code).phrase
+    if isinstance(kind, str):
+        return {"description": words, "content": {kind: {}}}
+    schema = {"$ref": REF.format(model=kind.__name__)}
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
+
+
+def _problem(code: int) -> dict[str, Any]:
+    schema = {"$ref": REF.format(model="Problem")}
+    answer: dict[str, Any] = {
+        "description": HTTPStatus(code).phrase,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+    if code in HEADERS:
+        answer["headers"] = HEADERS[code]
+    return answer

@@ -1,5 +1,7 @@
 """Health, metrics, hosts, the tree, and the description of the API."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +16,7 @@ from runnerhub.api.views import host_view, tree_view
 
 operations = Blueprint("operations", __name__)
 
-Answer = tuple[dict[str, Any], int]
+Answer = tuple[Mapping[str, Any], int]
 
 
 @operations.get("/api/health")
@@ -34,9 +36,7 @@ async def ready() -> Answer:
     able = all(each.ok for each in found if each.required)
     answer: dict[str, Any] = {"status": "ready" if able else "not_ready"}
     if role is not None:
-        answer["dependencies"] = [
-            {"name": d.name, "ok": d.ok, "detail": d.detail, "required": d.required} for d in found
-        ]
+        answer["dependencies"] = [asdict(each) for each in found]
     return answer, HTTPStatus.OK if able else HTTPStatus.SERVICE_UNAVAILABLE
 
 

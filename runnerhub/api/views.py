@@ -2,29 +2,99 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
-from runnerhub.model.job import Job, JobEvent
-from runnerhub.ports.hub import HostStatus, Hub, TreeNode
+from pydantic import Field
+from typing_extensions import TypedDict  # before Python 3.12 pydantic takes no other
 
-STAMPS = (
-    "accepted",
-    "claimed",
-    "placed",
-    "image_ready",
-    "created",
-    "started",
-    "exited",
-    "reaped",
-)
+from runnerhub.model.job import Conclusion, Job, JobEvent, Phase, Reason, Status
+from runnerhub.ports.hub import Dependency, HostStatus, Hub, TreeNode
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-def moment(at: datetime | None) -> str | None:
+class Timestamps(TypedDict):
+    """When the present attempt reached each step; null until it has."""
+
+    accepted: Moment | None
+    claimed: Moment | None
+    placed: Moment | None
+    image_ready: Moment | None
+    created: Moment | None
+    started: Moment | None
+    exited: Moment | None
+    reaped: Moment | None
+
+
+class JobView(TypedDict):
+    """Where a job stands."""
+
+    id: str
+    status: Status
+    conclusion: Conclusion | None
+    reason: Reason | None
+    phase: Phase
+    explanation: str
+    exit_code: int | None
+    host: str | None
+    attempt: int
+    timestamps: Timestamps
+    external_id: str
+    repository: str
+    job_name: str | None
+    retry_of: str | None
+    dead_letter: bool
+    cancel_requested: bool
+
+
+class JobListView(TypedDict):
+    """Jobs, newest first; `next_cursor` is null on the last page."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+
+
+class EventView(TypedDict):
+    """A line of a job's history."""
+
+    seq: int
+    at: Moment
+    kind: str
+    attempt: int
+    data: dict[str, Any]
+
+
+class HistoryView(TypedDict):
+    """A job's history."""
+
+    events: list[EventView]
+
+
+class HostListView(TypedDict):
+    """The Docker hosts."""
+
+    hosts: list[HostStatus]
+
+
+class AliveView(TypedDict):
+    """The process lives."""
+
+    status: str
+
+
+class ReadyView(TypedDict):
+    """Whether jobs can be accepted; `dependencies` is there for whoever may read."""
+
+    status: str
+    dependencies: NotRequired[list[Dependency]]
+
+
+def in_utc(at: datetime) -> str:
     """Return a time as RFC 3339, in UTC."""
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def job_view(job: Job, hub: Hub) -> dict[str, Any]:
+def job_view(job: Job, hub: Hub) -> JobView:
     """Return a job's status."""
     return {
         "id": job.id,
@@ -36,7 +106,7 @@ def job_view(job: Job, hub: Hub) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "host": job.host,
         "attempt": job.attempt,
-        "timestamps": {name: moment(job.timestamps.get(name)) for name in STAMPS},
+        "timestamps": _timestamps(job),
         "external_id": job.spec.external_id,
         "repository": job.spec.repository,
         "job_name": job.spec.job_name,
@@ -46,11 +116,25 @@ def job_view(job: Job, hub: Hub) -> dict[str, Any]:
     }
 
 
-def event_view(event: JobEvent) -> dict[str, Any]:
+def _timestamps(job: Job) -> Timestamps:
+    found = {name: in_utc(at) for name, at in job.timestamps.items()}
+    return {
+        "accepted": found.get("accepted"),
+        "claimed": found.get("claimed"),
+        "placed": found.get("placed"),
+        "image_ready": found.get("image_ready"),
+        "created": found.get("created"),
+        "started": found.get("started"),
+        "exited": found.get("exited"),
+        "reaped": found.get("reaped"),
+    }
+
+
+def event_view(event: JobEvent) -> EventView:
     """Return a line of a job's history."""
     return {
         "seq": event.seq,
-        "at": moment(event.at),
+        "at": in_utc(event.at),
         "kind": event.kind,
         "attempt": event.attempt,
         "data": dict(event.data),

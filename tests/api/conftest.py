@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from runnerhub.api import create_app
 from runnerhub.api.auth import Tokens
 from runnerhub.config import Settings
+from tests.api.promises import Promises
 from tests.simulation.cluster import Cluster, Life
 
 SECRET = "a secret of at least thirty-two characters"
@@ -26,6 +27,7 @@ class Door:
     tokens: Tokens
     cluster: Cluster
     life: Life
+    promises: Promises
 
     async def ask(self, method: str, path: str, role: str | None = "admin", **more: Any) -> Any:
         headers = dict(more.pop("headers", {}))
@@ -34,6 +36,7 @@ class Door:
         client = self.app.test_client()
         answer = await client.open(path, method=method, headers=headers, **more)
         assert isinstance(answer, Response)
+        await self.promises.check(self.app, method, path, answer)
         return answer
 
     async def get(self, path: str, role: str | None = "admin", **more: Any) -> Any:
@@ -68,4 +71,4 @@ async def door(autojump_clock: MockClock) -> AsyncIterator[Door]:
     tokens = Tokens(SECRET)
     async with cluster.life() as life:
         app = create_app(life.hub, Settings(), tokens, CollectorRegistry())
-        yield Door(app, tokens, cluster, life)
+        yield Door(app, tokens, cluster, life, Promises())

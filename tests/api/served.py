@@ -16,7 +16,6 @@ from tests.simulation.cluster import Cluster, Life
 
 SECRET = "a secret of at least thirty-two characters"
 PATIENCE = 15.0
-BODY_TIMEOUT = 0.5
 
 
 @dataclass
@@ -115,14 +114,16 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def served(cert: Path | None = None, key: Path | None = None) -> AsyncIterator[Served]:
+async def served(
+    cert: Path | None = None, key: Path | None = None, *, body_seconds: float = PATIENCE
+) -> AsyncIterator[Served]:
     """Serve the API over a tree on simulated ports, on real time, for the block."""
     port = free_port()
     settings = Settings(bind=f"127.0.0.1:{port}", tls_cert=cert, tls_key=key)
     cluster, stop = Cluster(), trio.Event()
     async with cluster.life() as life, trio.open_nursery() as nursery:
         app = create_app(life.hub, settings, Tokens(SECRET), CollectorRegistry())
-        app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+        app.config["BODY_TIMEOUT"] = body_seconds
         nursery.start_soon(serve_api, app, settings, stop.wait)
         await until_open(port)
         yield Served(port, cluster, life, stop)

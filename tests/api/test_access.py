@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from runnerhub.api.auth import PERMISSIONS
-from runnerhub.api.openapi import ROUTES
+from runnerhub.api.routes import ROUTES
 from tests.api.conftest import SECRET, Door
 
 RIGHT = {"iss": "runnerhub", "sub": "x", "role": "admin", "exp": int(time.time()) + 10**6}
@@ -59,7 +59,7 @@ NEEDED = {None: None, "viewer": "read", "proxy": "submit", "operator": "operate"
 @pytest.mark.parametrize("role", [None, *PERMISSIONS])
 @pytest.mark.parametrize(
     ("path", "method", "least"),
-    [(path, method, what[1]) for path, m in ROUTES.items() for method, what in m.items()],
+    [(path, method, what.role) for path, m in ROUTES.items() for method, what in m.items()],
 )
 async def test_each_route_takes_its_role(
     door: Door, path: str, method: str, least: str | None, role: str | None

@@ -91,7 +91,7 @@ PACKED = gzip.compress(JOB)
     ],
 )
 async def test_a_request_of_odd_shape_is_refused(code: int, raw: bytes) -> None:
-    async with served() as api:
+    async with served(body_seconds=0.5) as api:
         await refused(api, code, raw)
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from runnerhub.api.openapi import ROUTES
 from tests.api.conftest import Door, body
 
 STRANGE = ["%00", "a%2Fb", "x" * 5000, "%C3%A9", "%F0%9F%92%A9", "%ff", "..%2f..", "job_%00", "%20"]
@@ -50,12 +49,3 @@ async def test_an_absent_ledger_is_503(door: Door) -> None:
     answer = await door.get("/api/jobs")
     door.cluster.ledger.outage = False
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
-
-
-async def test_the_description_names_exactly_the_routes(door: Door) -> None:
-    served = {
-        rule.rule.replace("<", "{").replace(">", "}").replace("job_id", "id")
-        for rule in door.app.url_map.iter_rules()
-        if rule.rule.startswith("/api/")
-    }
-    assert served == set(ROUTES)

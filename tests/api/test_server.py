@@ -62,7 +62,7 @@ async def test_who_is_answered_early_is_let_go(
     head: bytes, part: bytes, code: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exchange, "LINGER_SECONDS", 0.2)
-    async with served() as api, trio.open_nursery() as nursery:
+    async with served(body_seconds=0.5) as api, trio.open_nursery() as nursery:
         slow = await api.connect()
         await slow.send(head)
         if part:
