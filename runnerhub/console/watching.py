@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -10,6 +11,7 @@ import trio
 from runnerhub.console.desk import Desk
 from runnerhub.console.folding import Folding, Row
 from runnerhub.console.protocol import ConsoleError
+from runnerhub.runtime.registry import AnyRef
 from runnerhub.runtime.survey import Pace, Place, find, survey
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -18,6 +20,7 @@ Result = dict[str, Any]
 ROWS_PER_PART = 128
 MOST_ROWS = 20_000
 MOST_NAMES = 50
+ORDER = {"messages": "messages", "time": "handling_seconds", "waiting": "waiting"}
 
 
 async def place_of(desk: Desk, name: str, pace: Pace) -> Place:
@@ -76,62 +79,70 @@ async def names(desk: Desk, args: dict[str, Any], send: Send) -> Result:
 
 async def top(desk: Desk, args: dict[str, Any], send: Send) -> Result:
     """Send, again and again, who handled most since the look before."""
-    pace = Pace()
+    pace, looks = Pace(), 0
     before, since = await _counts(desk, pace), trio.current_time()
-    looks = 0
     while True:
         await trio.sleep(args["interval"])
-        before, since, part = await _look(desk, before, since, args, pace)
-        await send(part)
         pace.restart()
+        before, part = await _look(desk, before, args, pace)
+        now = trio.current_time()
+        await send({"seconds": round(now - since, 3), **part})
+        since = now
         looks += 1
         if looks == args["count"]:
             return {"looks": looks}
 
 
-Counts = dict[Any, tuple[int, float]]
+@dataclass(slots=True)
+class _Counts:
+    """What every actor had taken, and for how long handled it, at the last look.
+
+    Numbers by actor, and no object for each: see `survey` on the garbage collector.
+    """
+
+    taken: dict[AnyRef, int] = field(default_factory=dict)
+    seconds: dict[AnyRef, float] = field(default_factory=dict)
+
+    def since(self, ref: AnyRef, earlier: "_Counts") -> tuple[int, float]:
+        """Note an actor; return what it has taken, and for how long, since an earlier look."""
+        taken = self.taken[ref] = ref.received
+        seconds = self.seconds[ref] = ref.handling_seconds
+        return taken - earlier.taken.get(ref, 0), seconds - earlier.seconds.get(ref, 0.0)
 
 
-async def _counts(desk: Desk, pace: Pace) -> Counts:
-    pace.restart()
-    counts: Counts = {}
+async def _counts(desk: Desk, pace: Pace) -> _Counts:
+    counts, nothing = _Counts(), _Counts()
     for ref in desk.root.registry:
-        counts[ref] = (ref.received, ref.handling_seconds)
+        counts.since(ref, nothing)
         await pace.breathe()
     return counts
 
 
 async def _look(
-    desk: Desk, before: Counts, since: float, args: dict[str, Any], pace: Pace
-) -> tuple[Counts, float, dict[str, Any]]:
-    pace.restart()
-    counts: Counts = {}
-    order = {"messages": "messages", "time": "handling_seconds", "waiting": "waiting"}[args["by"]]
+    desk: Desk, before: _Counts, args: dict[str, Any], pace: Pace
+) -> tuple[_Counts, dict[str, Any]]:
+    counts = _Counts()
     busiest = list[tuple[float, str, Row]]()
     messages, spent = 0, 0.0
     for ref in desk.root.registry:
-        received, seconds = counts[ref] = (ref.received, ref.handling_seconds)
-        old = before.get(ref, (0, 0.0))
-        row: Row = {
-            "name": ref.name,
-            "kind": ref.kind,
-            "messages": received - old[0],
-            "handling_seconds": round(seconds - old[1], 6),
-            "waiting": ref.waiting,
-        }
-        if row["messages"] or row["waiting"]:
-            messages += received - old[0]
-            spent += seconds - old[1]
-            heapq.heappush(busiest, (row[order], ref.name, row))
+        taken, seconds = counts.since(ref, before)
+        messages += taken
+        spent += seconds
+        if taken or ref.waiting:
+            row: Row = {
+                "name": ref.name,
+                "kind": ref.kind,
+                "messages": taken,
+                "handling_seconds": round(seconds, 6),
+                "waiting": ref.waiting,
+            }
+            heapq.heappush(busiest, (row[ORDER[args["by"]]], ref.name, row))
             if len(busiest) > args["limit"]:
                 heapq.heappop(busiest)
         await pace.breathe()
-    now = trio.current_time()
-    part = {
-        "seconds": round(now - since, 3),
-        "actors": len(counts),
+    return counts, {
+        "actors": len(counts.taken),
         "messages": messages,
         "handling_seconds": round(spent, 6),
         "rows": [row for _, _, row in sorted(busiest, key=lambda each: each[:2], reverse=True)],
     }
-    return counts, now, part

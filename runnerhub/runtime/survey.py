@@ -4,7 +4,7 @@
 into slices, and others run between them; so each actor is shown as it was in its own slice.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -70,17 +70,26 @@ async def survey(root: Root, pace: Pace, start: Place | None = None) -> AsyncGen
         pace: how long a slice is.
         start: yield this actor and those below it only.
     """
-    waiting = [start or Place(0, root.life)]
-    while waiting:
-        place = waiting.pop()
+    first = start or Place(0, root.life)
+    yield first
+    # Iterators and no list of places: 10,000 new objects at once would call the garbage collector,
+    # which looks at the whole process, and holds everybody up while it does.
+    families = [_family(first)]
+    while families:
+        place = next(families[-1], None)
+        if place is None:
+            families.pop()
+            continue
         yield place
-        supervisor = place.life.context.supervisor
-        if supervisor is not None:
-            for child in reversed(supervisor.children()):
-                if child.life is not None:
-                    waiting.append(Place(place.level + 1, child.life, child, supervisor))
-                await pace.breathe()
+        families.append(_family(place))
         await pace.breathe()
+
+
+def _family(place: Place) -> Iterator[Place]:
+    supervisor = place.life.context.supervisor
+    for child in supervisor.children() if supervisor is not None else ():
+        if child.life is not None:
+            yield Place(place.level + 1, child.life, child, supervisor)
 
 
 async def find(root: Root, name: str, pace: Pace) -> Place | None:
