@@ -5,7 +5,17 @@ from dataclasses import dataclass, field, replace
 from runnerhub.model.budget import Bucket, Curve
 from runnerhub.model.secondary import Rate
 
-WINDOWS = {"search": 60.0, "code_search": 60.0}
+WINDOWS = dict.fromkeys(
+    (
+        "search",
+        "code_search",
+        "source_import",
+        "dependency_snapshots",
+        "dependency_sbom",
+        "code_scanning_autofix",
+    ),
+    60.0,
+)
 HOUR = 3600.0
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from gidgethub.sansio import create_headers
 
 from runnerhub import __version__
 from runnerhub.ports.github import (
@@ -20,7 +19,6 @@ from runnerhub.ports.github import (
     Response,
 )
 
-_ACCEPT = "application/vnd.github+json"
 API_VERSION = "2022-11-28"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
@@ -94,12 +92,12 @@ class HttpTransport:
             url = f"{self._base}/{url.lstrip('/')}"
         if _origin(url) != self._origin:
             raise GitHubRefused(0, f"{url} is not at {self._base}, so no token goes there")
-        token = authorization.token
-        if authorization.scheme == "bearer":
-            headers = create_headers(f"RunnerHub/{__version__}", accept=_ACCEPT, jwt=token)
-        else:
-            headers = create_headers(f"RunnerHub/{__version__}", accept=_ACCEPT, oauth_token=token)
-        headers["x-github-api-version"] = API_VERSION
+        headers = {
+            "accept": "application/vnd.github+json",
+            "authorization": f"{authorization.scheme} {authorization.token}",
+            "user-agent": f"RunnerHub/{__version__}",
+            "x-github-api-version": API_VERSION,
+        }
         if etag is not None:
             headers["if-none-match"] = etag
         # A link to a further page has its parameters already; an empty mapping would drop them.

@@ -10,10 +10,10 @@ from runnerhub.actors.github.desk import Desk, GitHubOptions
 from runnerhub.actors.github.family import build_github
 from runnerhub.actors.github.gateway import Gateway
 from runnerhub.ports.budget import BudgetCounters
-from runnerhub.ports.github import Credential
+from runnerhub.ports.github import Credential, GitHubTransport
 from runnerhub.ports.github_cache import CacheTier
 from runnerhub.runtime import Root
-from tests.simulation.github.fake import FakeGitHub, wall
+from tests.simulation.github.fake import wall
 
 TOKEN = Credential("pat", token="t")
 
@@ -23,7 +23,7 @@ class Node:
 
     def __init__(
         self,
-        github: FakeGitHub,
+        github: GitHubTransport,
         counters: BudgetCounters,
         name: str = "n1",
         tiers: Sequence[tuple[str, CacheTier]] = (),
