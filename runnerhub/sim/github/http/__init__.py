@@ -1,0 +1,1 @@
+"""HTTP for the simulated GitHub: requests, answers, routes, connections."""

@@ -1,0 +1,1 @@
+"""Things of the simulated GitHub as the JSON that GitHub makes of them."""
