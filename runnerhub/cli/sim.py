@@ -2,14 +2,31 @@
 
 import json
 import signal
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runnerhub.cli.client import fail, plainly
+from runnerhub.cli.sim_github import github
 
-app = typer.Typer(no_args_is_help=True, help="Simulated Docker hosts.")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runnerhub.sim.engine import SimEngine
+
+app = typer.Typer(no_args_is_help=True, help="Simulated Docker hosts, and a simulated GitHub.")
+app.command()(github)
+
+_HIGHEST_PORT = 65535
+
+
+class LatencyChoice(StrEnum):
+    """How long a simulated engine takes."""
+
+    NONE = "none"
+    MEASURED = "measured"
 
 
 @app.callback()
@@ -18,32 +35,36 @@ def _sim() -> None:
 
 
 @app.command()
-def hosts(
+def hosts(  # noqa: PLR0913 - a flag each
     *,
     count: Annotated[int, typer.Option(min=1, max=2000, help="How many hosts.")] = 1,
     directory: Annotated[Path, typer.Option("--dir", help="Where their sockets are made.")],
     tcp: Annotated[
         str | None, typer.Option(help="HOST:PORT of the first; the next have the next ports.")
     ] = None,
+    faults: Annotated[Path | None, typer.Option(help="A schedule of faults, TOML.")] = None,
+    latency: Annotated[
+        LatencyChoice, typer.Option(help="Answer at once, or as a real engine was measured.")
+    ] = LatencyChoice.NONE,
+    seed: Annotated[int, typer.Option(help="Of the latencies.")] = 0,
+    image: Annotated[
+        list[str] | None, typer.Option(help="An image that is there; repeatable.")
+    ] = None,
+    pullable: Annotated[
+        list[str] | None, typer.Option(help="An image that can be pulled; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one array.")] = False,
 ) -> None:
     """Serve simulated hosts as the Docker API until stopped, and print their URLs."""
-    from datetime import UTC, datetime
-
     import trio
 
-    from runnerhub.sim.clock import SimClock
-    from runnerhub.sim.engine import SimEngine
     from runnerhub.sim.wire.server import serving
 
-    address = _address(tcp) if tcp is not None else None
+    address = _address(tcp, count) if tcp is not None else None
+    with plainly(2):
+        make = _maker(faults, latency, seed, image, pullable)
 
     async def main() -> None:
-        clock = SimClock(datetime.now(UTC))
-
-        def make(name: str) -> SimEngine:
-            return SimEngine(name, clock=clock)
-
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with serving(make, count, directory.absolute(), address) as urls:
                 typer.echo(json.dumps(urls) if as_json else "\n".join(urls))
@@ -54,8 +75,44 @@ def hosts(
         trio.run(main)
 
 
-def _address(text: str) -> tuple[str, int]:
+def _maker(
+    faults: Path | None,
+    latency: LatencyChoice,
+    seed: int,
+    images: list[str] | None,
+    pullable: list[str] | None,
+) -> "Callable[[str], SimEngine]":
+    from datetime import UTC, datetime
+
+    from runnerhub.sim.clock import SimClock
+    from runnerhub.sim.engine import SimEngine
+    from runnerhub.sim.latency import MeasuredLatency, shipped_measurements
+    from runnerhub.sim.plan import load_plan
+    from runnerhub.sim.wire.bodies import image_name
+
+    clock = SimClock(datetime.now(UTC))
+    plan = load_plan(faults) if faults is not None else None
+    measured = shipped_measurements() if latency is LatencyChoice.MEASURED else None
+    present = [image_name(each) for each in images or ("busybox:latest", "busybox:1")]
+    registry = [image_name(each) for each in pullable or ()]
+
+    def make(name: str) -> SimEngine:
+        return SimEngine(
+            name,
+            clock=clock,
+            plan=plan,
+            images=present,
+            registry=registry,
+            latency=MeasuredLatency(measured, f"{seed}/{name}") if measured else None,
+        )
+
+    return make
+
+
+def _address(text: str, count: int) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+    if not colon or not host or not port.isascii() or not port.isdigit():
         fail(f"--tcp: {text!r} is no HOST:PORT", 2)
+    if int(port) + count - 1 > _HIGHEST_PORT:
+        fail(f"--tcp: {count} ports from {port} on do not fit below {_HIGHEST_PORT + 1}", 2)
     return host.strip("[]"), int(port)

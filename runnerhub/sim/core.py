@@ -3,15 +3,18 @@
 import heapq
 import math
 from collections.abc import Iterable
+from functools import partial
 
 import trio
 
 from runnerhub.model.sandbox import LABEL_SANDBOX
 from runnerhub.ports.engine import ContainerSpec, EngineInfo
-from runnerhub.ports.errors import ImageMissing, NameConflict
+from runnerhub.ports.errors import EngineRefused, ImageMissing, NameConflict
 from runnerhub.sim.clock import SimClock
 from runnerhub.sim.faults import Faults, Latencies, Latency
+from runnerhub.sim.plan import Plan
 from runnerhub.sim.refusals import BadParameter
+from runnerhub.sim.trouble import Trigger, Troubles
 from runnerhub.sim.world import World
 
 
@@ -27,6 +30,7 @@ class Core:
         latency: how long things take.
         disk_limits: whether it enforces the size of the writable layer.
         clock: what it tells the time by.
+        plan: what goes wrong on it.
     """
 
     def __init__(  # noqa: PLR0913 - an engine has that many sides
@@ -40,6 +44,7 @@ class Core:
         latency: Latencies | None = None,
         disk_limits: bool = False,
         clock: SimClock | None = None,
+        plan: Plan | None = None,
     ) -> None:
         driver = "btrfs" if disk_limits else "overlay2"
         self.description = EngineInfo(
@@ -50,6 +55,9 @@ class Core:
         self.latency = latency or Latency()
         self.world = World(clock)
         self.faults = Faults()
+        self.troubles = Troubles(name, plan)
+        if plan is not None:
+            self.world.copies = partial(self.troubles.copies, self.world.clock)
         self._busy_until: list[float] = []
 
     # ------------------------------------------------------------------ for tests
@@ -125,6 +133,24 @@ class Core:
         await trio.sleep_until(at)
         self.world.check()
         self.faults.strike(method, after=True)
+
+    def meet(self, kind: str) -> Trigger | None:
+        """Return the fault of the plan that strikes at this occasion, None when none does."""
+        return self.troubles.strike(kind, self.world.clock)
+
+    def need_disk(self) -> None:
+        """Raise EngineRefused while the disk is full."""
+        if self.troubles.is_disk_full(self.world.clock):
+            raise EngineRefused("write /var/lib/docker: no space left on device")
+
+    async def haunt(self) -> None:
+        """Restart the engine when the plan says so, until cancelled."""
+        while True:
+            fault = await self.troubles.next_restart(self.world.clock)
+            if fault.live_restore:
+                self.go_away(fault.seconds)
+            else:
+                self.crash(fault.seconds)
 
     def takes(self, method: str) -> float:
         """Return how many seconds a call takes that begins now."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 import trio
@@ -20,7 +21,13 @@ from runnerhub.ports.engine import (
     PullProgress,
     Stdin,
 )
-from runnerhub.ports.errors import EngineRefused, ImageMissing, ImagePullFailed, NameConflict
+from runnerhub.ports.errors import (
+    EngineRefused,
+    EngineUnavailable,
+    ImageMissing,
+    ImagePullFailed,
+    NameConflict,
+)
 from runnerhub.sim.channel import Pulled
 from runnerhub.sim.container import SimContainer
 from runnerhub.sim.core import Core
@@ -114,8 +121,15 @@ class SimEngine(Core):
         self.admit("create_container")
         world = self.world
         self.check_container(spec)
+        self.need_disk()
+        if self.meet("failed_create"):
+            raise EngineRefused("failed to create shim task: it failed as it was told to")
         delays = self.faults.delays
         delay = delays.pop(0) if delays else self.takes("create_container")
+        if slow := self.meet("slow_create"):
+            delay += slow.fault.seconds
+        if late := self.meet("late_create"):
+            delay += late.fault.seconds
         at = world.clock.now() + delay
         made = SimContainer(
             clock=world.clock,
@@ -130,6 +144,8 @@ class SimEngine(Core):
                 world.add(made)
 
         world.later(at, appear)
+        if late:
+            raise EngineUnavailable("The answer to a create is lost, and it is still to come")
         await self.end("create_container", at)
         if world.containers.get(spec.name) not in (made, None):
             raise NameConflict(f"The container name {spec.name} is already in use")
@@ -140,9 +156,10 @@ class SimEngine(Core):
         await trio.lowlevel.checkpoint()
         self.admit("start_container")
         world, container = self.world, self.world.existing(name)
-        at = world.clock.now() + self.takes("start_container")
+        at = world.clock.now() + self.takes(_kind_of_start(container))
         if not container.is_running:
-            runs = self._runs(container)
+            self.need_disk()
+            runs, starves = self._runs(container), self.meet("out_of_memory")
 
             def start() -> None:
                 if not container.is_running and not container.removed:
@@ -150,6 +167,9 @@ class SimEngine(Core):
                     container.death_told = False
                     world.emit(container, "start", at=at)
                     world.watch(container)
+                    if starves:
+                        after = starves.dice.uniform(0, starves.fault.seconds)
+                        world.later(at + after, partial(world.starve, container), sure=True)
 
             world.later(at, start)
         await self.end("start_container", at)
@@ -201,7 +221,10 @@ class SimEngine(Core):
 
     async def remove_container(self, name: str) -> bool:
         """Kill and remove a container."""
-        await self.begin("remove_container")
+        container = self.world.find(name)
+        runs = container is not None and container.is_running
+        await trio.sleep(self.takes("remove_running" if runs else "remove_container"))
+        self.admit("remove_container")
         container = self.world.find(name)
         if container is not None:
             self.world.drop(container)
@@ -272,6 +295,11 @@ class SimEngine(Core):
     ) -> None:
         """Pull an image."""
         await self.begin("pull_image")
+        if hangs := self.meet("hanging_pull"):
+            await trio.sleep(hangs.fault.seconds)
+            self.world.check()
+        if self.troubles.is_disk_full(self.world.clock):
+            raise ImagePullFailed(f"{image}: write /var/lib/docker: no space left on device")
         if image not in self.registry:
             raise ImagePullFailed(f"pull access denied for {image}: it does not exist")
         on_progress(PullProgress(1, 1, 1, 1))
@@ -348,3 +376,10 @@ class SimEngine(Core):
         channel = Pulled(take, container.changes)
         async with channel:
             yield cast("trio.MemoryReceiveChannel[LogEntry]", channel)
+
+
+def _kind_of_start(container: SimContainer) -> str:
+    # They differ in what they cost: most of a start with a network is the network.
+    if container.spec.joins:
+        return "start_joined"
+    return "start_container" if container.networks else "start_alone"

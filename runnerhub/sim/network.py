@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runnerhub.ports.engine import NetworkSpec, NetworkState
 from runnerhub.ports.errors import NameConflict, SubnetConflict
-from runnerhub.sim.refusals import Forbidden
+from runnerhub.sim.refusals import BadParameter, Forbidden
 
 Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -41,10 +41,14 @@ def check_network(spec: NetworkSpec, existing: Iterable[SimNetwork]) -> Subnet:
     """Return the subnet of a network that can be made.
 
     Raises:
+        BadParameter: its subnet is none.
         NameConflict: there is one of this name.
         SubnetConflict: its subnet overlaps another's.
     """
-    wanted = ipaddress.ip_network(spec.subnet)
+    try:
+        wanted = ipaddress.ip_network(spec.subnet)
+    except ValueError as error:
+        raise BadParameter(f"invalid subnet {spec.subnet!r}: {error}") from None
     overlapping = None
     for other in existing:
         if other.spec.name == spec.name:

@@ -18,6 +18,7 @@ class SimProcess:
 
     Attributes:
         killed_at: when something ended it before its time.
+        starved: whether that was the kernel, for its memory.
         changes: told when it starts, when it is killed, and of what it is given to read.
         reader: what reads its stdin, while that is open.
         unread: what was written to its stdin before it started.
@@ -28,6 +29,7 @@ class SimProcess:
     timeline: Timeline | None = None
     started_at: float | None = None
     killed_at: float = math.inf
+    starved: bool = False
     changes: Changes = field(default_factory=Changes)
     reader: Reader | None = None
     unread: bytes = b""
@@ -65,12 +67,14 @@ class SimProcess:
     @property
     def out_of_memory(self) -> bool:
         """Whether the kernel ends it for its memory."""
+        if self.starved:
+            return True
         return self.timeline is not None and self.timeline.out_of_memory and not self.was_killed
 
     def start(self, timeline: Timeline, reader: Reader | None, at: float) -> None:
         """Run from a time on; what an earlier run wrote is forgotten."""
         self.timeline, self.started_at, self.killed_at = timeline, at, math.inf
-        self.reader = reader
+        self.reader, self.starved = reader, False
         if reader is not None:
             reader.feed(self.unread, 0.0)
             if self.is_stdin_closed:

@@ -88,6 +88,12 @@ class World:
             container.kill()
             self.watch(container)
 
+    def starve(self, container: SimContainer) -> None:
+        """Let the kernel end a container's process now, for its memory."""
+        if container.is_running:
+            container.starved = True
+            self.kill(container)
+
     def feed(self, container: SimContainer, data: bytes) -> None:
         """Write to a container's stdin."""
         container.feed(data)

@@ -20,18 +20,17 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `body`: what becomes JSON; bytes are sent as text."""
+    """A whole answer. `body`: what becomes JSON; bytes are sent as they are."""
 
     status: int = 200
     body: Any = None
+    content_type: str = JSON
 
     async def write(self, connection: Connection, *, head: bool) -> None:
         """Write it."""
-        if isinstance(self.body, bytes):
-            await connection.answer(self.status, "text/plain; charset=utf-8", self.body, head=head)
-        else:
-            data = b"" if self.status in (204, 304) else f"{_encode(self.body)}\n".encode()
-            await connection.answer(self.status, JSON, data, head=head)
+        is_bytes = isinstance(self.body, bytes)
+        data = self.body if is_bytes else f"{_encode(self.body)}\n".encode()
+        await connection.answer(self.status, self.content_type, data, head=head)
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ async def listing(call: Call) -> Answer:
         for container in reversed(world.containers.values())
         if (with_ended or container.is_running) and _passes(container, filters)
     ]
-    limit = int(request.query.get("limit") or 0)
+    limit = int(request.number("limit", 0))
     return Answer(200, found[:limit] if limit > 0 else found)
 
 
@@ -100,7 +100,7 @@ async def stop(call: Call) -> Answer:
     container = call.engine.world.existing(call.name)
     if not container.is_running:
         return Answer(304)
-    grace = float(call.request.query.get("t") or 10)
+    grace = call.request.number("t", 10)
     call.engine.world.emit(container, "kill", {"signal": "15"})
     await call.engine.stop_container(call.name, grace)
     call.engine.world.emit(container, "stop")

@@ -60,9 +60,22 @@ class Request:
             return default
         return value.strip().lower() not in {"", "0", "no", "false", "none"}
 
+    def number(self, name: str, default: float) -> float:
+        """Read a parameter that is a number; what is none counts as the default."""
+        try:
+            return float(self.query.get(name, default))
+        except ValueError:
+            return default
+
 
 class Connection:
-    """One connection. Every method that reads or writes raises PeerGone when it is no more."""
+    """One connection. Every method that reads or writes raises PeerGone when it is no more.
+
+    Attributes:
+        unread: bytes behind the last request, or read ahead of their time.
+        stalled_seconds: how long the next write is held.
+        cut_after: after so many more bytes the connection is reset; None for never.
+    """
 
     def __init__(self, socket: SocketType) -> None:
         self._socket = socket
@@ -72,6 +85,8 @@ class Connection:
         self._body: list[bytes] = []
         self._size = 0
         self.unread = b""
+        self.stalled_seconds = 0.0
+        self.cut_after: int | None = None
 
     # ------------------------------------------------------------------ httptools calls these
 
@@ -132,6 +147,18 @@ class Connection:
 
     async def send(self, data: bytes) -> None:
         """Write all of it."""
+        if self.stalled_seconds:
+            seconds, self.stalled_seconds = self.stalled_seconds, 0.0
+            await trio.sleep(seconds)
+        if self.cut_after is not None:
+            self.cut_after -= len(data)
+            if self.cut_after < 0:
+                await self._send(data[: self.cut_after])
+                self.reset()
+                raise PeerGone
+        await self._send(data)
+
+    async def _send(self, data: bytes) -> None:
         try:
             sent = await self._socket.send(data)
             while sent < len(data):

@@ -65,7 +65,7 @@ _STATUS: tuple[tuple[type[PortError], int], ...] = (
 )
 
 
-def status_of(error: PortError) -> int:
+def status_of(error: Exception) -> int:
     """Return the status that says an error."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 

@@ -43,6 +43,7 @@ async def serving(
         async with trio.open_nursery() as nursery:
             for number in range(1, count + 1):
                 host = SimHost(make(host_name(number)))
+                nursery.start_soon(host.engine.haunt)
                 for listener in listeners[number - 1 :: count]:
                     nursery.start_soon(host.serve, trio.socket.from_stdlib_socket(listener))
             yield urls

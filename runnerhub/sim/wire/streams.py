@@ -87,12 +87,14 @@ async def logs(call: Call) -> Answer | None:
     if follow:
         async with call.chunks(RAW_STREAM) as out:
             await copy(pulled, write, out.send)
-    else:
-        call.began = True
-        await call.connection.begin_chunks(RAW_STREAM)
-        await copy(pulled, write, call.connection.chunk)
-        await call.connection.chunk(b"")
-    return None
+        return None
+    pieces: list[bytes] = []
+
+    async def keep(piece: bytes) -> None:
+        pieces.append(piece)
+
+    await copy(pulled, write, keep)
+    return Answer(200, b"".join(pieces), RAW_STREAM)
 
 
 def _tail(container: SimContainer, request: Request) -> int:

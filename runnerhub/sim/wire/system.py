@@ -10,7 +10,7 @@ async def ping(call: Call) -> Answer:
     """GET /_ping, HEAD /_ping: its headers say the version, as those of every answer do."""
     call.engine.world.check()
     await trio.lowlevel.checkpoint()
-    return Answer(200, b"OK")
+    return Answer(200, b"OK", "text/plain; charset=utf-8")
 
 
 async def version(call: Call) -> Answer:
