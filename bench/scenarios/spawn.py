@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> list[Figure]:
             Figure(f"stop.runnerhub.{count}", count / ours.stop_cpu_seconds, "/s", Better.HIGHER),
             Figure(f"idle.trio_task.{count}", tasks.idle_bytes / 1000, "kB"),
             Figure(f"idle.runnerhub.{count}", ours.idle_bytes / 1000, "kB", Better.LOWER, IDLE_KB),
-            Figure(f"used.runnerhub.{count}", ours.used_bytes / 1000, "kB", Better.LOWER),
+            Figure(f"used.runnerhub.{count}", ours.used_bytes / 1000, "kB", Better.LOWER, IDLE_KB),
         ]
     return figures
 

@@ -8,7 +8,7 @@ and `stop` may also be called by the host loop of a guest run, which shares that
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import trio
 from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
@@ -36,8 +36,21 @@ class MailboxStatistics:
     dropped: int
 
 
+class Reader(Protocol):
+    """Is told of each message that the receiver takes."""
+
+    def took(self, message: Any) -> None:  # noqa: ANN401 - it takes every mailbox's messages
+        """Note that the receiver has it now."""
+
+
 class Mailbox(Generic[M]):
-    """Hold at most `capacity` messages for one receiver."""
+    """Hold at most `capacity` messages for one receiver.
+
+    Attributes:
+        owner: who receives, for messages to people.
+        reader: is told of each message that is taken.
+        stop_asked: whether the receiver was asked to stop.
+    """
 
     __slots__ = (
         "_capacity",
@@ -51,6 +64,7 @@ class Mailbox(Generic[M]):
         "_senders",
         "_stopping",
         "owner",
+        "reader",
         "stop_asked",
     )
 
@@ -59,6 +73,7 @@ class Mailbox(Generic[M]):
             message = f"a mailbox holds at least one message, not {capacity}"
             raise ValueError(message)
         self.owner = owner
+        self.reader: Reader | None = None
         self.stop_asked = False
         self._stopping: trio.Event | None = None
         self._capacity = capacity
@@ -121,13 +136,14 @@ class Mailbox(Generic[M]):
         if self._closed:
             raise ActorDied(f"{self.owner} ended before it had room for the message")
 
-    async def get(self, *, while_stopping: bool = False) -> M:
+    async def get(self, *, while_stopping: bool = False, at_stop: type[Exception] = Stopped) -> M:
         """Take the oldest message, waiting for one.
 
         At least one call in 32 is a checkpoint. Cancelling it loses no message.
 
         Args:
             while_stopping: go on after a stop, to work off what is left.
+            at_stop: what to raise instead of `Stopped`.
 
         Raises:
             Stopped: the actor was asked to stop.
@@ -139,7 +155,7 @@ class Mailbox(Generic[M]):
             self._receives_left = _RECEIVES_BETWEEN_CHECKPOINTS
         while True:
             if self.stop_asked and not while_stopping:
-                raise Stopped(f"{self.owner} was asked to stop")
+                raise at_stop(f"{self.owner} was asked to stop")
             if self._messages:
                 self._receives_left -= 1
                 return self._take()
@@ -208,6 +224,8 @@ class Mailbox(Generic[M]):
             sender, waiting = self._senders.popitem(last=False)
             self._messages.append(waiting)
             reschedule(sender)
+        if self.reader is not None:
+            self.reader.took(message)
         return message
 
     def _leave(self, _: RaiseCancelT) -> Abort:

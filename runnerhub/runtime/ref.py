@@ -152,6 +152,8 @@ class ActorRef(Generic[M_contra]):
             raise AskTimeout(f"{self.name} did not answer within {timeout:g} s") from None
         finally:
             asks.discard(reply)
+            if not asks:
+                self._asks = None
             keeper.discard(reply, timeout)
 
     @property

@@ -212,7 +212,7 @@ class Supervisor:
 
     async def _start(self, child: Child) -> Life:
         life = child.begin(self._ctx.registry)
-        await life.start_in(self._nursery, lambda ended: self._ended(child, ended))
+        await life.start_in(self._nursery, self._ended)
         return life
 
     async def _stop_all(self) -> None:
@@ -234,8 +234,9 @@ class Supervisor:
 
     # --------------------------------------------------------------- the end of a child
 
-    def _ended(self, child: Child, life: Life) -> None:
+    def _ended(self, life: Life) -> None:
         """Decide what follows from the end of a life. Called in its last step: must not await."""
+        child = self._children[life.spec.name]  # forgotten only after its end
         down = life.ref.down
         if down is not None and down.reason is Reason.CRASHED:
             log.error(
