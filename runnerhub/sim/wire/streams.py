@@ -4,7 +4,9 @@ What a container writes comes in frames: a byte that names the stream, three zer
 length. A terminal's output comes as it is.
 """
 
+import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
@@ -192,12 +194,23 @@ async def events(call: Call) -> Answer | None:
             },
         )
 
-    pulled = Pulled(call.engine.events_from(position, wanted), world.changes)
-    seconds = float("inf") if until is None else (until - clock.unix_ns(clock.now())) / _SECOND
+    take = call.engine.events_from(position, wanted)
+    ends_at = math.inf
+    if until is not None:
+        ends_at = clock.now() + (until - clock.unix_ns(clock.now())) / _SECOND
+
+    def taken() -> SimEvent | float:
+        item = take()
+        if not isinstance(item, float):
+            return item
+        if clock.now() >= ends_at:
+            raise trio.EndOfChannel
+        return min(item, ends_at)
+
+    pulled = Pulled(taken, world.changes)
     async with call.chunks() as out:
-        with trio.move_on_after(max(0, seconds)):
+        with suppress(trio.EndOfChannel):
             while True:
                 ready = await pulled.receive_ready(_AT_ONCE)
-                lines = [answers.event(world, event) for event in ready]
-                await out.json_lines(lines)
+                await out.json_lines(answers.event(world, event) for event in ready)
     return None
