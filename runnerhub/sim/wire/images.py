@@ -5,7 +5,7 @@ from typing import Any
 from runnerhub.ports.errors import ImagePullFailed
 from runnerhub.sim.events import SimEvent
 from runnerhub.sim.refusals import BadParameter, NotFound
-from runnerhub.sim.wire import answers
+from runnerhub.sim.wire import about, answers
 from runnerhub.sim.wire.bodies import image_name
 from runnerhub.sim.wire.calls import Answer, Call, Chunks
 from runnerhub.sim.wire.filters import matches, parse_filters
@@ -39,14 +39,14 @@ async def listing(call: Call) -> Answer:
         )
 
     names = sorted(filter(passes, call.engine.images))
-    return Answer(200, [answers.image(name, created) for name in names])
+    return Answer(200, [about.image(name, created) for name in names])
 
 
 async def inspect(call: Call) -> Answer:
     """GET /images/NAME/json."""
     await call.engine.begin("has_image")
     clock = call.engine.world.clock
-    return Answer(200, answers.inspected_image(_existing(call), clock.text(clock.now())))
+    return Answer(200, about.inspected_image(_existing(call), clock.text(clock.now())))
 
 
 async def create(call: Call) -> Answer | None:

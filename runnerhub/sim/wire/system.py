@@ -2,7 +2,7 @@
 
 import trio
 
-from runnerhub.sim.wire import answers
+from runnerhub.sim.wire import about
 from runnerhub.sim.wire.calls import Answer, Call
 
 
@@ -17,13 +17,13 @@ async def version(call: Call) -> Answer:
     """GET /version."""
     call.engine.world.check()
     await trio.lowlevel.checkpoint()
-    return Answer(200, answers.version(call.engine.description))
+    return Answer(200, about.version(call.engine.description))
 
 
 async def info(call: Call) -> Answer:
     """GET /info."""
-    about, engine = await call.engine.info(), call.engine
-    return Answer(200, answers.info(engine.world, about, len(engine.images)))
+    said, engine = await call.engine.info(), call.engine
+    return Answer(200, about.info(engine.world, said, len(engine.images)))
 
 
 async def volumes(call: Call) -> Answer:
