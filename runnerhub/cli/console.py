@@ -75,15 +75,19 @@ def _help(*, as_json: bool) -> None:
 
 
 def _as_json(client: Client, command: str, args: dict[str, Any]) -> None:
-    """Print one object; of a live command one for each part as it comes, then the result."""
-    rows: list[Any] = []
+    """Print one object; of `top` one for each look."""
+    whole: dict[str, Any] = {}
     for part in _parts(client, command, args):
-        if COMMANDS[command].live:
+        if command == "top":
             show_json(part)
             sys.stdout.flush()
-        else:
-            rows += part.get("rows", ())
-    show_json({"rows": rows, **client.result} if command == "tree" else client.result)
+        for key, value in part.items():
+            if isinstance(value, list):
+                whole.setdefault(key, []).extend(value)
+            else:
+                whole[key] = value
+    if command != "top":
+        show_json(whole | client.result)
 
 
 def _for_people(client: Client, command: str, args: dict[str, Any]) -> None:

@@ -125,8 +125,8 @@ async def trace(desk: Desk, args: dict[str, Any], send: Send) -> Result:
         await tracing.run()
     return {
         "job": job_id,
-        "messages": tracing.messages,
-        "events": tracing.events,
+        "message_count": tracing.messages,
+        "event_count": tracing.events,
         "missed": tracing.missed,
         "seconds": round(trio.current_time() - began, 3),
         "ended": "time is up" if patience.cancelled_caught else "the job is finished",

@@ -61,7 +61,7 @@ def _result_lines(command: str, result: Answer) -> Iterator[str]:
         case "trace":
             missed = f", {result['missed']} notes missed" if result["missed"] else ""
             yield (
-                f"{result['messages']} messages and {result['events']} events in "
+                f"{result['message_count']} messages and {result['event_count']} events in "
                 f"{result['seconds']:g} s{missed}; {result['ended']}"
             )
         case "restart":

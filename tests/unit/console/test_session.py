@@ -203,8 +203,8 @@ async def test_trace_shows_messages_and_events(autojump_clock: MockClock) -> Non
         assert seen == ["took", "handled", "ended", "finished"]
         assert message["result"] == {
             "job": JOB,
-            "messages": 1,
-            "events": 1,
+            "message_count": 1,
+            "event_count": 1,
             "missed": 0,
             "seconds": 1.0,
             "ended": "the job is finished",
