@@ -14,8 +14,9 @@ import trio
 
 from runnerhub.actors.github.desk import Desk
 from runnerhub.model.answer_cache import RecentlyUsed, cache_key, fresh_seconds, is_lasting
+from runnerhub.model.budget import Priority
 from runnerhub.ports.errors import PortError
-from runnerhub.ports.github import Request, Response
+from runnerhub.ports.github import RateLimited, Request, Response
 from runnerhub.ports.github_cache import CacheEntry
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class _Kept:
 @dataclass(slots=True)
 class _Flight:
     tags: tuple[str, ...]
+    priority: Priority
     landed: trio.Event = field(default_factory=trio.Event)
     answer: Response | None = None
     error: Exception | None = None
@@ -66,13 +68,17 @@ class AnswerCache:
                 it still holds for.
         """
         key = cache_key(whose, request.path, request.params)
-        while (flight := self._flights.get(key)) is not None:
-            await flight.landed.wait()
-            if flight.error is not None:
-                raise flight.error
-            if flight.answer is not None:
-                return flight.answer
-        flight = self._flights[key] = _Flight(request.tags)
+        with trio.move_on_after(request.patience) as patience:
+            # Who is more urgent than the one who fetches does not wait in that one's line.
+            while (flight := self._flights.get(key)) and flight.priority <= request.priority:
+                await flight.landed.wait()
+                if flight.error is not None and not isinstance(flight.error, RateLimited):
+                    raise flight.error
+                if flight.answer is not None:
+                    return flight.answer
+        if patience.cancelled_caught:
+            raise RateLimited("turn", 1.0)
+        flight = self._flights[key] = _Flight(request.tags, request.priority)
         try:
             flight.answer = await self._find(key, request, fetch, flight)
         except Exception as error:
@@ -81,7 +87,8 @@ class AnswerCache:
         else:
             return flight.answer
         finally:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
             flight.landed.set()
 
     async def stale(self, tags: Sequence[str]) -> None:
@@ -100,7 +107,7 @@ class AnswerCache:
         for name, tier in self._desk.tiers:
             await self._try(name, tier.prune)
 
-    async def replace(self, whose: str, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
+    async def remember(self, whose: str, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
         """Keep what a webhook brought, as the answer to a request."""
         key = cache_key(whose, request.path, request.params)
         if (flight := self._flights.get(key)) is not None:

@@ -4,6 +4,8 @@ Going alone and coming back is for all buckets at once. What an answer says whil
 alone is kept, and told to the shared counters before the node trusts them again.
 """
 
+import math
+import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -17,13 +19,14 @@ from runnerhub.model.permit import Answer, Demand, Reported, Settlement, Standin
 from runnerhub.model.secondary import POINTS_AHEAD, POINTS_PER_SECOND
 from runnerhub.ports.budget import BudgetCounters
 from runnerhub.ports.errors import Unavailable
+from runnerhub.runtime import Backoff
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
 ANSWER_SECONDS = 2.0
-LOOK_AGAIN_SECONDS = 1.0
+LOOK_AGAIN = Backoff(first=1.0, cap=15.0, jitter=0.2)
 NODES_WHERE_UNKNOWN = 4
 
 
@@ -39,6 +42,8 @@ class NodeCounters:
         self._node = desk.options.node_id
         self._alone: AloneLimiter | None = None
         self._look_again_at = 0.0
+        self._looks = 0
+        self._rng = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
         self._last: dict[Bucket, tuple[Standing, float]] = {}
         self._reported: dict[Bucket, tuple[Reported, float]] = {}
 
@@ -100,14 +105,20 @@ class NodeCounters:
             return True
         if trio.current_time() < self._look_again_at:
             return False
-        self._look_again_at = trio.current_time() + LOOK_AGAIN_SECONDS
+        self._look_again_at = math.inf  # one task looks; the others go on meanwhile
         try:
             await _bounded(self._report)
         except Unavailable:
             return False
+        finally:
+            self._look_again_later()
         self._alone = None
         log.info("the shared counters are back", action="github_together")
         return True
+
+    def _look_again_later(self) -> None:
+        self._looks += 1
+        self._look_again_at = trio.current_time() + LOOK_AGAIN.delay(self._looks, self._rng)
 
     async def _report(self) -> None:
         await self._shared.look(Bucket("", ""), self._node)
@@ -124,7 +135,8 @@ class NodeCounters:
         nodes = max((s.nodes for s, _ in self._last.values()), default=NODES_WHERE_UNKNOWN)
         log.warning("spends its own part", action="github_alone", nodes=nodes, why=str(error))
         self._alone = AloneLimiter(nodes)
-        self._look_again_at = now + LOOK_AGAIN_SECONDS
+        self._looks = 0
+        self._look_again_later()
         for bucket, (standing, at) in self._last.items():
             age = now - at
             if standing.left > age and standing.limit is not None:

@@ -68,11 +68,8 @@ class Gateway:
 
         if request.method != "GET" or not request.cached:
             return await self._send(request, identify)
-        whose = credential.name
-        if credential.token is None and credential.installation_id is None:
-            whose = f"{whose}/{account_of(request)}"
         return await self._cache.answer(
-            whose, request, lambda etag: self._send(request, identify, etag)
+            _whose(credential, request), request, lambda etag: self._send(request, identify, etag)
         )
 
     async def pages(self, request: Request, most: int = 100) -> AsyncIterator[Response]:
@@ -88,6 +85,11 @@ class Gateway:
     async def stale(self, tags: Sequence[str]) -> None:
         """Make cached answers with any of these tags stale, in all tiers."""
         await self._cache.stale(tags)
+
+    async def remember(self, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
+        """Keep what a webhook brought, as the answer to a request, in all tiers."""
+        whose = _whose(self._desk.credential_for(request), request)
+        await self._cache.remember(whose, request, data)
 
     async def call_as_app(self, request: Request, credential: Credential) -> Response:
         """Make a request signed by the App itself."""
@@ -202,6 +204,12 @@ class Gateway:
             return False
         ref = self._desk.registry.whereis(CREDENTIALS)
         return ref is not None and tell_or_not(ref, Distrust(identity))
+
+
+def _whose(credential: Credential, request: Request) -> str:
+    if credential.token is None and credential.installation_id is None:
+        return f"{credential.name}/{account_of(request)}"
+    return credential.name
 
 
 def _failure(answer: Response, refused: Refusal | None) -> PortError:

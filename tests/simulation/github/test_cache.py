@@ -1,11 +1,14 @@
 """The cache over its tiers: fresh, stale, revalidated, shared, made stale; one fetch for many."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from runnerhub.model.answer_cache import RecentlyUsed
-from runnerhub.ports.github import GitHubRefused, Request, Response
+from runnerhub.model.budget import Priority
+from runnerhub.ports.github import GitHubRefused, RateLimited, Request, Response
 from runnerhub.sim.counters import MemoryCounters
 from runnerhub.sim.github_cache import MemoryTier
 from tests.simulation.github.fake import FakeGitHub
@@ -102,6 +105,32 @@ async def test_many_who_ask_wait_for_one_fetch(autojump_clock: MockClock) -> Non
             leader.cancel()  # one of the others takes over
         assert len(answers) == 20
         assert github.calls["repository"] == 1
+
+
+async def test_who_is_more_urgent_does_not_wait_in_the_line_of_another(
+    autojump_clock: MockClock,
+) -> None:
+    github, tiers = FakeGitHub(limit=20), Tiers()
+    async with running(tiers.node(github)) as (gateway,), trio.open_nursery() as nursery:
+        for number in range(15):
+            await gateway.call(Request("GET", f"/{number}", priority=Priority.DISPATCH))
+        nursery.start_soon(gateway.call, replace(REPO, patience=4000.0))
+        await trio.sleep(1)
+        with pytest.raises(RateLimited):  # waits with the first, but not for as long
+            await gateway.call(replace(REPO, patience=5.0))
+        before = trio.current_time()
+        await gateway.call(replace(REPO, priority=Priority.DISPATCH))
+        assert trio.current_time() - before < 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_a_webhook_brought_is_the_answer(autojump_clock: MockClock) -> None:
+    github, tiers = FakeGitHub(), Tiers()
+    async with running(tiers.node(github), tiers.node(github, "n2")) as (first, second):
+        await first.remember(REPO, {"brought": 1})
+        for gateway in (first, second):
+            assert (await gateway.call(REPO)).data == {"brought": 1}
+        assert github.calls["repository"] == 0
 
 
 async def test_an_error_reaches_all_who_wait_and_is_not_kept(autojump_clock: MockClock) -> None:

@@ -233,3 +233,51 @@ async def test_no_credential_is_said(autojump_clock: MockClock) -> None:
     async with running(Node(FakeGitHub(), MemoryCounters(), credentials=())) as (gateway,):
         with pytest.raises(GitHubNotConfigured, match="acme"):
             await gateway.call(get("/repos/acme/web"))
+
+
+async def test_more_than_may_wait_are_refused_at_once(autojump_clock: MockClock) -> None:
+    github = FakeGitHub(limit=10)
+    refused: list[str] = []
+    node = Node(github, MemoryCounters())
+    async with running(node) as (gateway,), trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            try:
+                await gateway.call(get(priority=Priority.DISPATCH, patience=100))
+            except RateLimited as error:
+                refused.append(error.why)
+
+        async with trio.open_nursery() as many:
+            for _ in range(1200):
+                many.start_soon(call)
+            await trio.sleep(50)
+            assert refused == ["full"] * (1200 - 1024 - 1)  # one asks what the limit is
+        assert len(refused) == 1190
+        nursery.cancel_scope.cancel()
+    assert github.violations == []
+
+
+async def test_counters_that_do_not_answer_delay_a_call_by_seconds_only(
+    autojump_clock: MockClock,
+) -> None:
+    class Frozen(MemoryCounters):
+        frozen = False
+
+        async def _enter(self) -> None:
+            if self.frozen:
+                await trio.sleep(1000)
+            await super()._enter()
+
+    github, counters = FakeGitHub(), Frozen()
+    async with running(Node(github, counters)) as (gateway,):
+        await gateway.call(get())
+        counters.frozen = True
+        for _ in range(20):
+            before = trio.current_time()
+            await gateway.call(get(priority=Priority.DISPATCH))
+            assert trio.current_time() - before < 5
+            await trio.sleep(10)
+        counters.frozen = False
+        await trio.sleep(30)
+        await gateway.call(get())
+    assert github.violations == []
