@@ -1,8 +1,8 @@
 """What a scenario found: figures, and all that is needed to judge them later."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -84,6 +84,11 @@ class Result:
         data = json.loads(path.read_text())
         figures = [{**one, "better": Better(one["better"])} for one in data.pop("figures")]
         return cls(figures=tuple(Figure(**figure) for figure in figures), **data)
+
+
+def with_goals(figures: Sequence[Figure], goals: Mapping[str, float]) -> list[Figure]:
+    """Return the figures, those that are named with their goals."""
+    return [replace(figure, goal=goals.get(figure.name, figure.goal)) for figure in figures]
 
 
 def number(value: float) -> str:
