@@ -139,9 +139,7 @@ def _actor(actor: Answer) -> Iterator[str]:
         if value not in (None, "", [], ()):
             yield f"  {key:<11} {', '.join(map(str, value)) if isinstance(value, list) else value}"
     yield from _section("waiting", actor["waiting"])
-    yield from _section(
-        "recent", (f"{note['seconds_ago']:7.1f} s ago  {_note(note)}" for note in actor["recent"])
-    )
+    yield from _section("recent", _recent(actor["recent"]))
     yield "  stack"
     for task in actor["stack"]:
         indent = "    " + "  " * task["level"]
@@ -149,6 +147,16 @@ def _actor(actor: Answer) -> Iterator[str]:
         for frame in task["frames"]:
             yield f"{indent}  {frame['file'].rpartition('site-packages/')[2]}:{frame['line']}"
             yield f"{indent}    {frame['function']}: {frame['code']}"
+
+
+def _recent(notes: list[Answer]) -> Iterator[str]:
+    """Yield a line for each message, with how long it was handled where that is over."""
+    for note, following in zip(notes, [*notes[1:], None], strict=True):
+        if note["what"] == "handled":
+            continue
+        spent = following["handling_seconds"] if following is not None else None
+        words = "" if spent is None else f"  (in {spent * 1000:.2f} ms)"
+        yield f"{note['seconds_ago']:6.1f} s ago  {_note(note)}{words}"
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

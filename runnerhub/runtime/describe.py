@@ -2,7 +2,7 @@
 
 No code of the message runs: a `__repr__` may be slow, endless, or tell a secret. What lies deeper
 than two dataclasses, and what stands in a mapping or a sequence, is counted and not shown; nor is
-a field with `repr=False`.
+a field with `repr=False`, or with None in it.
 """
 
 from collections import deque
@@ -50,9 +50,7 @@ def _describe_whole(value: object, name: str, depth: int) -> str:
 
 
 def _fields(value: object, depth: int) -> str:
-    shown = [each for each in fields(value) if each.repr]  # type: ignore[arg-type]
-    parts = [
-        f"{each.name}={_describe(getattr(value, each.name, None), depth)}"
-        for each in shown[:MOST_FIELDS]
-    ]
-    return ", ".join([*parts, *(["…"] if len(shown) > MOST_FIELDS else [])])
+    names = [each.name for each in fields(value) if each.repr]  # type: ignore[arg-type]
+    held = {name: getattr(value, name, None) for name in names[:MOST_FIELDS]}
+    parts = [f"{k}={_describe(v, depth)}" for k, v in held.items() if v is not None]
+    return ", ".join([*parts, *(["…"] if len(names) > MOST_FIELDS else [])])

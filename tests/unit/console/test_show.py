@@ -89,6 +89,60 @@ def test_a_trace_as_text() -> None:
     ]
 
 
+def test_an_actor_as_text() -> None:
+    note = {"seconds_ago": 1.25, "what": "took", "text": "Ping()", "handling_seconds": None}
+    done = {**note, "what": "handled", "text": "", "handling_seconds": 0.002}
+    actor = {
+        "name": "host:h1",
+        "kind": "host",
+        "phase": "running",
+        "supervisor": "hosts",
+        "restart": "permanent",
+        "restarts": 1,
+        "age_seconds": 7.0,
+        "handling_seconds": 0.002,
+        "mailbox": {
+            "depth": 1,
+            "capacity": 128,
+            "senders_waiting": 0,
+            "received": 2,
+            "refused": 0,
+            "dropped": 0,
+        },
+        "children": 3,
+        "facts": {"state": "ready", "labels": ["a", "b"], "detail": ""},
+        "waiting": ["Sweep()"],
+        "recent": [note, done, note],
+        "stack": [
+            {
+                "task": "host:h1",
+                "level": 0,
+                "frames": [
+                    {"file": "/x/site-packages/trio/a.py", "line": 7, "function": "f", "code": "g"}
+                ],
+            }
+        ],
+    }
+    assert list(result_lines("actor", actor)) == [
+        "host:h1 (host)  running",
+        "  supervisor  hosts, restart permanent",
+        "  restarts    1; alive for 7.0 s",
+        "  mailbox     1 of 128 waiting, 0 senders wait for room; 2 taken in 2.0 ms, 0 refused",
+        "  children    3",
+        "  state       ready",
+        "  labels      a, b",
+        "  waiting",
+        "    Sweep()",
+        "  recent",
+        "       1.2 s ago  took     Ping()  (in 2.00 ms)",
+        "       1.2 s ago  took     Ping()",
+        "  stack",
+        "    host:h1",
+        "      trio/a.py:7",
+        "        f: g",
+    ]
+
+
 def test_steering_as_text() -> None:
     host = {"name": "h1", "state": "draining", "detail": "is draining", "slots": 4}
     result = {"host": {**host, "running": ["a"]}}

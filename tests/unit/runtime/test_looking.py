@@ -178,6 +178,7 @@ class Outer:
     key: str = field(default="hunter2", repr=False)
     data: bytes = b"1234"
     labels: tuple[str, ...] = ("x", "y")
+    nothing: str | None = None
     deepest: Any = None
 
 
