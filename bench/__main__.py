@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.machine import machine, source, versions
+from bench.plot import draw
 from bench.result import RESULTS, Result
 from bench.scenarios import scenarios
 
@@ -47,8 +48,6 @@ def main() -> int:
     if not options.no_save:
         print(f"saved as {result.save(RESULTS / f'{options.name}.json')}")
     if options.plot is not None:
-        from bench.plot import draw
-
         print(f"drawn as {draw(result, options.plot)}")
     if options.json:
         print(json.dumps(result.to_json()))

@@ -2,9 +2,10 @@
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import TextIO
 
 import structlog
 import trio
@@ -29,8 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> list[Figure]:
     """Crash an actor again and again, without a delay before its restart."""
-    with Path(os.devnull).open("w") as nowhere:
-        _log_into(nowhere)
+    with _logging_as_a_node():
         seconds = trio.run(_crash_and_return, options.crashes, options.siblings)
     micros = [second * 1e6 for second in seconds]
     return [
@@ -41,17 +41,24 @@ def run(options: argparse.Namespace) -> list[Figure]:
     ]
 
 
-def _log_into(file: TextIO) -> None:
-    """Log as a node does: every crash with its traceback, as JSON."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file),
-    )
+@contextmanager
+def _logging_as_a_node() -> Iterator[None]:
+    """Write every crash with its traceback as JSON, to nowhere."""
+    before = structlog.get_config()
+    with Path(os.devnull).open("w") as nowhere:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(nowhere),
+        )
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
 
 
 async def _crash_and_return(crashes: int, siblings: int) -> list[float]:
