@@ -1,0 +1,50 @@
+"""What becomes of GitHub's events: the effects, and the door that they come in by."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from runnerhub.model.webhook_job import WorkflowJob
+from runnerhub.ports.deliveries import Delivery
+from runnerhub.ports.github import Credential, Request, Response
+
+
+class GitHubEvents(Protocol):
+    """The effects of events. Each is idempotent: doing it again changes nothing."""
+
+    async def workflow_jobs_changed(self, told: Sequence[WorkflowJob]) -> Sequence[WorkflowJob]:
+        """Take note of what was told of workflow jobs, in order; return those that changed.
+
+        Raises:
+            LedgerUnavailable: nothing is known of the effect.
+        """
+
+    async def drop_cache(self, tags: Sequence[str]) -> None:
+        """Make stale what the cache holds under these tags. It raises nothing."""
+
+
+class WebhookDoor(Protocol):
+    """Where the API brings deliveries."""
+
+    async def receive(self, delivery: Delivery) -> bool:
+        """Make a delivery durable; tell whether it is new. Cancelling it may still have done so.
+
+        Raises:
+            Overloaded: too many wait, or the ledger did not answer in time.
+            LedgerUnavailable: the ledger is away.
+        """
+
+    def ignored(self, event: str) -> None:
+        """Count a delivery that asks nothing of us."""
+
+    def refused(self, why: str) -> None:
+        """Count a request that was refused."""
+
+    def answered(self, seconds: float) -> None:
+        """Note how long a delivery waited for its answer."""
+
+
+class GitHubApp(Protocol):
+    """Ask GitHub as an App itself, not as one of its installations."""
+
+    async def call_as_app(self, request: Request, credential: Credential) -> Response:
+        """Make a request signed by the App. Raises as `GitHub.call`."""
