@@ -30,7 +30,7 @@ ROUTES = [
 JOB_ROUTES = ["", "/status", "/logs", "/events"]
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(raw=bodies)
 @example(raw=text_of(FULL, escaped=True))
 def test_a_body_is_a_job_or_a_problem(raw: bytes) -> None:
@@ -86,7 +86,7 @@ def all_jobs(client: httpx.Client) -> list[str]:
 def test_any_body_over_the_wire(client: httpx.Client) -> None:
     made: set[str] = set()
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
     @given(raw=bodies)
     @example(raw=text_of(FULL, escaped=True))
     def send(raw: bytes) -> None:
@@ -105,7 +105,7 @@ def test_any_body_over_the_wire(client: httpx.Client) -> None:
 
 
 def test_any_query_and_any_name_over_the_wire(client: httpx.Client) -> None:
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
     @given(
         path=st.sampled_from(ROUTES)
         | st.builds("/api/jobs/{}{}".format, names, st.sampled_from(JOB_ROUTES)),
