@@ -2,6 +2,7 @@
 
     docker_engine      a shared Docker Engine (live-restore) with the test image, wiped after a test
     new_dockerd        a function: new_dockerd(live_restore=…, tcp=…, …) → a started engine
+    registry           an image registry, with an engine that pulls from it, both of the module
     postgres_server    the session's PostgreSQL, running
     postgres_url       its address
     fresh_database     the address of a database of the test's own
@@ -19,10 +20,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.parts import dockerd, postgres, redis, require
+from tests.parts import dockerd, postgres, redis, registry, require
 from tests.parts.dockerd import Dockerd
 from tests.parts.postgres import PostgresServer
 from tests.parts.redis import RedisServer
+from tests.parts.registry import Registry
 
 # How long an example takes says more about the machine's neighbours than about the code.
 settings.register_profile("house", deadline=None, print_blob=True)
@@ -70,6 +72,19 @@ def new_dockerd() -> Iterator[Callable[..., Dockerd]]:
             return engine
 
         yield start
+
+
+@pytest.fixture(scope="module", name="registry")
+def _registry() -> Iterator[tuple[Registry, Dockerd]]:
+    """A registry and an engine that reaches it, at an address outside of the engine."""
+    for part, reason in (("Docker Engine", dockerd.missing()), ("registry", registry.missing())):
+        if reason:
+            require(part, reason)
+    with Dockerd(cable=True, extra=["--insecure-registry", "10.213.0.0/16"]) as engine:
+        assert engine.network is not None
+        assert engine.network.outside is not None
+        with Registry(engine.network.outside) as server:
+            yield server, engine
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Images on a host: one pull at a time for each image, at most three tries within a bound."""
 
+from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -10,6 +11,14 @@ from runnerhub.ports.errors import ImagePullFailed
 TRIES = 3
 WITHIN_SECONDS = 20.0
 PAUSE_SECONDS = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """Whose turn it is to pull an image, and how the last one failed."""
+
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    failed: str | None = None
 
 
 class Images:
@@ -23,10 +32,12 @@ class Images:
     def __init__(self, engine: Engine, pulling: dict[str, str]) -> None:
         self._engine = engine
         self._pulling = pulling
-        self._locks: dict[str, trio.Lock] = {}
+        self._turns: dict[str, _Turn] = {}
 
     async def ensure(self, image: str, policy: str) -> None:
         """Pull an image as its policy says: always, if-missing or never.
+
+        Who waited for a pull that failed fails with it: the registry has been asked enough.
 
         Raises:
             ImagePullFailed: not to be had; the message names image and cause.
@@ -36,22 +47,33 @@ class Images:
             return
         if policy == "never":
             raise ImagePullFailed(f"{image} is not on the host and the pull policy is never")
-        lock = self._locks.setdefault(image, trio.Lock())
+        turn = self._turns.setdefault(image, _Turn())
+        waited = turn.lock.locked()
         try:
-            async with lock:
+            async with turn.lock:
+                if waited and turn.failed:
+                    raise ImagePullFailed(turn.failed)
                 if policy != "always" and await self._engine.has_image(image):
                     return  # whoever held the lock has pulled it
-                self._pulling[image] = ""
-                await self._pull(image)
+                await self._pull(image, turn)
+        finally:
+            if not turn.lock.statistics().tasks_waiting and not turn.lock.locked():
+                self._turns.pop(image, None)
+
+    async def _pull(self, image: str, turn: _Turn) -> None:
+        self._pulling[image] = ""
+        try:
+            await self._try(image)
+        except ImagePullFailed as error:
+            turn.failed = str(error)
+            raise
         finally:
             self._pulling.pop(image, None)
-            if not lock.statistics().tasks_waiting and not lock.locked():
-                self._locks.pop(image, None)
 
     def _note(self, image: str, progress: PullProgress) -> None:
         self._pulling[image] = f" ({progress})"
 
-    async def _pull(self, image: str) -> None:
+    async def _try(self, image: str) -> None:
         give_up_at = trio.current_time() + WITHIN_SECONDS
         for attempt in range(1, TRIES + 1):
             try:
@@ -59,7 +81,8 @@ class Images:
             except ImagePullFailed as error:
                 pause = PAUSE_SECONDS * attempt
                 if attempt == TRIES or trio.current_time() + pause > give_up_at:
-                    words = f"the image {image} cannot be pulled ({attempt} tries): {error}"
+                    tries = "1 try" if attempt == 1 else f"{attempt} tries"
+                    words = f"the image {image} cannot be pulled ({tries}): {error}"
                     raise ImagePullFailed(words) from error
                 await trio.sleep(pause)
             else:

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ import aiodocker
 
 from runnerhub.adapters.docker import answers, bodies, pause, streams
 from runnerhub.adapters.docker.client import Client, Refused, TlsFiles
-from runnerhub.adapters.docker.progress import Layers
+from runnerhub.adapters.docker.progress import Layers, is_countdown
 from runnerhub.adapters.docker.stdin import open_stdin
 from runnerhub.ports.engine import (
     ContainerSpec,
@@ -49,9 +49,8 @@ _INFO_SECONDS = 5.0
 _READ_SECONDS = 10.0
 _WRITE_SECONDS = 30.0
 _EXEC_SECONDS = 60.0
-_PULL_STALL_SECONDS = 20.0
 _POLL_SECONDS = 0.05
-_MISSING, _CONFLICT, _INTERNAL = 404, 409, 500
+_MISSING, _CONFLICT = 404, 409
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 
 
@@ -62,11 +61,20 @@ class DockerEngine:
         bridge: to the host loop.
         url: `unix:///path` or `tcp://host:port`.
         tls: files for mutual TLS; None for a unix socket, or for tcp in the clear.
+        stall_seconds: how long a pull or an import may stand still.
     """
 
-    def __init__(self, bridge: Bridge, url: str, tls: TlsFiles | None = None) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        url: str,
+        tls: TlsFiles | None = None,
+        *,
+        stall_seconds: float = 20.0,
+    ) -> None:
         self._bridge = bridge
         self._client = Client(url, tls)
+        self._stall_seconds = stall_seconds
 
     async def open(self) -> None:
         """Get ready. Sends nothing, so it works while the engine is away."""
@@ -278,7 +286,7 @@ class DockerEngine:
     async def pull_image(
         self, image: str, on_progress: Callable[[PullProgress], None] = lambda _: None
     ) -> None:
-        """Pull an image; a pull without progress for 20 s has failed."""
+        """Pull an image; a pull that stands still for `stall_seconds` has failed."""
         if not _is_image(image):
             raise ImagePullFailed(f"{image!r} is no name of an image")
         await self._bridge.call(self._pull_image, image, on_progress)
@@ -287,24 +295,37 @@ class DockerEngine:
         params = {"fromImage": image}
         if ":" not in image.rpartition("/")[2] and "@" not in image:
             params["tag"] = "latest"  # without a tag all of them would be pulled
-        path, stall, layers = "images/create", _PULL_STALL_SECONDS, Layers()
+        path, stall, layers = "images/create", self._stall_seconds, Layers()
         try:
-            async with self._client.stream("POST", path, stall, params=params) as answer:
-                progress = aiter(streams.lines(answer))
-                while True:
-                    async with asyncio.timeout(stall):
-                        line = await anext(progress, None)
-                    if line is None:
-                        return
+            async with (
+                self._client.stream("POST", path, stall, params=params) as answer,
+                asyncio.timeout(stall) as bound,
+            ):
+                async for line in streams.lines(answer):
                     said = json.loads(line)
                     if "error" in said:
                         raise ImagePullFailed(str(said["error"]))
                     if (far := layers.note(said)) is not None:
                         on_progress(far)
+                    if not is_countdown(said):
+                        bound.reschedule(asyncio.get_running_loop().time() + stall)
         except Refused as refused:
             raise ImagePullFailed(refused.message) from None
         except EngineUnavailable as error:
-            raise _as_failed_pull(image, error) from None
+            raise await self._as_failed_pull(image, error) from None
+
+    async def _as_failed_pull(self, image: str, error: EngineUnavailable) -> PortError:
+        """Tell a registry that does not answer from an engine that does not."""
+        match error.__context__:
+            case TimeoutError():
+                words = f"no progress for {self._stall_seconds:g} s"
+            case aiodocker.DockerError(status=500) as refused:
+                words = refused.message
+            case _:
+                return error
+        with suppress(Refused):  # it answers, whatever it says
+            await self._client.json("GET", "version", _INFO_SECONDS)
+        return ImagePullFailed(f"{image}: {words}")
 
     async def import_image(self, image: str, root_file_system: bytes) -> None:
         """Make an image of a root file system, given as a tar archive."""
@@ -315,7 +336,7 @@ class DockerEngine:
 
     async def _import_image(self, name: str, tag: str, archive: bytes) -> None:
         params = {"fromSrc": "-", "repo": name, "tag": tag}
-        stall = _PULL_STALL_SECONDS
+        stall = self._stall_seconds
         headers = {"content-type": "application/x-tar"}
         try:
             async with self._client.stream(
@@ -374,16 +395,6 @@ def _quoted(name: str) -> str:
     if name in {"", ".", ".."}:
         raise EngineRefused(f"{name!r} is no name")
     return quote(name, safe="")
-
-
-def _as_failed_pull(image: str, error: EngineUnavailable) -> PortError:
-    """Tell a registry that does not answer from an engine that does not."""
-    cause = error.__context__
-    if isinstance(cause, TimeoutError):
-        return ImagePullFailed(f"{image}: no progress for {_PULL_STALL_SECONDS:g} s")
-    if isinstance(cause, aiodocker.DockerError) and cause.status == _INTERNAL:
-        return ImagePullFailed(f"{image}: {cause.message}")
-    return error
 
 
 def _is_image(name: str) -> bool:

@@ -8,6 +8,11 @@ _DONE = frozenset({"Pull complete", "Already exists"})
 _LOADED = frozenset({"Verifying Checksum", "Download complete", "Extracting", "Pull complete"})
 
 
+def is_countdown(said: dict[str, Any]) -> bool:
+    """Tell whether a line only counts the seconds down to the engine's own next try of a layer."""
+    return str(said.get("status") or "").startswith("Retrying in")
+
+
 class Layers:
     """What is known of an image's layers while it is pulled."""
 

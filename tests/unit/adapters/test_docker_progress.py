@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runnerhub.adapters.docker.progress import Layers
+from runnerhub.adapters.docker.progress import Layers, is_countdown
 
 
 def line(layer: str, status: str, current: int = 0, total: int = 0) -> dict[str, Any]:
@@ -25,3 +25,9 @@ def test_layers_add_up() -> None:
 
 def test_sizes_that_nobody_told_are_left_out() -> None:
     assert str(Layers().note(line("a", "Pulling fs layer"))) == "0 of 1 layers"
+
+
+def test_a_countdown_is_no_progress() -> None:
+    assert is_countdown(line("a", "Retrying in 4 seconds"))
+    assert not is_countdown(line("a", "Downloading", 1, 2))
+    assert not is_countdown({"id": "a"})
