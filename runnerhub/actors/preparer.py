@@ -18,7 +18,7 @@ from runnerhub.actors.world import HostState, World
 from runnerhub.model.kit import Recipe, recipes
 from runnerhub.model.sandbox import new_sandbox_id
 from runnerhub.model.subnets import SubnetsSpent
-from runnerhub.ports.errors import PortError
+from runnerhub.ports.errors import PortError, Unavailable
 from runnerhub.runtime import ActorContext, CleanupTimeout
 
 log = structlog.get_logger(__name__)
@@ -87,6 +87,8 @@ class Preparer:
                 kit.ready = True
                 self._world.work.notify()
                 await self._until_over(kit)
+        except Unavailable:
+            self._not_before[kit.recipe.key] = trio.current_time() + 1.0
         except (PortError, SubnetsSpent) as error:
             host.troubles[kit.recipe.key] = f"{kit.recipe.key} cannot be prepared: {error}"
             log.warning("kit failed", action="kit_failed", host=host.name, error=str(error))

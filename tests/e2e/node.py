@@ -52,6 +52,7 @@ class NodeProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client()
         self._terminals: list[int] = []
+        self.prepared = 0
         self.log = data_dir.parent / f"{data_dir.name}.log"
 
     @property
