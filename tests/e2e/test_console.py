@@ -13,8 +13,11 @@ import pytest
 
 from runnerhub.console.client import Client
 from tests.e2e.node import NodeProcess
+from tests.e2e.terminal import CTRL_C, CTRL_D, Terminal
 from tests.parts.dockerd import Dockerd
 from tests.parts.postgres import PostgresServer
+
+PROMPT = "runnerhub>"
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -150,3 +153,32 @@ def test_looking_needs_no_ledger(node: NodeProcess, postgres_server: PostgresSer
         assert as_json(node.data_dir, "top --interval 0.2")["actors"] > 10
     finally:
         postgres_server.resume()
+
+
+def test_a_prompt_with_history_and_completion(node: NodeProcess) -> None:
+    command = [sys.executable, "-m", "runnerhub", "console", "--data-dir", str(node.data_dir)]
+    with Terminal(command, {}) as terminal:
+        terminal.expect("`help` lists the commands")
+        terminal.expect(PROMPT)
+        terminal.press("tree disp\t")
+        terminal.expect("atcher")
+        terminal.press("\r")
+        terminal.expect("dispatcher  running")
+        terminal.expect(PROMPT)
+        terminal.press("top --interval 0.2\r")
+        terminal.expect("ACTOR")
+        terminal.expect("ACTOR")
+        terminal.press(CTRL_C)
+        terminal.expect(PROMPT)
+        terminal.press("nope\r")
+        terminal.expect("there is no command 'nope'")
+        terminal.expect(PROMPT)
+        terminal.press("restart api\r")
+        terminal.expect("restarted api, console")
+        terminal.expect(PROMPT)
+        terminal.press(CTRL_D)
+        assert terminal.process.wait(10.0) == 0
+    with Terminal(command, {}) as terminal:
+        terminal.expect(PROMPT)
+        terminal.press("\x1b[A\r")
+        terminal.expect("restarted api, console")
