@@ -18,8 +18,9 @@ from runnerhub.ports.github import GitHub, GitHubRefused, GitHubUnavailable, Req
 
 log = structlog.get_logger(__name__)
 
-MOST_TRIES = 6
-FIRST_PAUSE = 0.5
+MOST_LOST = 5
+MOST_TAKEN = 3
+FIRST_PAUSE = 0.25
 NOT_FOUND, CONFLICT, BUSY = 404, 409, 422
 
 
@@ -55,7 +56,7 @@ async def create_jit_runner(
 ) -> JitRunner:
     """Register a runner under a name, or under another where somebody else has it.
 
-    When it is cancelled, or raises GitHubUnavailable, a runner under the last name may exist.
+    When it is cancelled, or raises, a runner under the last name may exist: remove it by name.
 
     Args:
         github: the gateway.
@@ -68,25 +69,31 @@ async def create_jit_runner(
         GitHubUnavailable: no answer that counts, in several tries.
         RateLimited: not within the patience of a request.
     """
+    lost = taken = 0
     ours = False  # an answer was lost: what bears the name may be what we made
-    for attempt in range(1, MOST_TRIES + 1):
+    while True:
         try:
             answer = await github.call(_creation(wish, name))
         except GitHubUnavailable:
-            if attempt == MOST_TRIES:
+            lost += 1
+            if lost > MOST_LOST:
                 raise
             ours = True
-            await trio.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
+            await trio.sleep(FIRST_PAUSE * 2**lost)
         except GitHubRefused as error:
-            if error.status != CONFLICT or attempt == MOST_TRIES:
+            if error.status != CONFLICT:
                 raise
-            if not (ours and await remove_runner_by_name(github, wish.scope, name)):
-                log.info("runner's name is taken", action="jit_name_taken", name=name)
-                name, ours = another(), False
+            if ours and await remove_runner_by_name(github, wish.scope, name):
+                ours = False  # the name is free: whoever has it next time is somebody else
+                continue
+            taken += 1
+            if taken > MOST_TAKEN:
+                raise
+            log.info("runner's name is taken", action="jit_name_taken", name=name)
+            name, ours = another(), False
         else:
             data = answer.data
             return JitRunner(data["runner"]["id"], name, data["encoded_jit_config"])
-    raise AssertionError("the last try raises")
 
 
 async def remove_runner_by_name(github: GitHub, scope: str, name: str) -> bool:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import MockClock
 
+from runnerhub.actors.github.gateway import Gateway
 from runnerhub.actors.github.jit import (
     JitRunner,
     JitWish,
@@ -93,13 +94,14 @@ async def test_a_runner_comes_and_goes_whatever_is_lost(autojump_clock: MockCloc
                     return tried[-1]
 
                 async with limit:
-                    while True:
+                    wish = JitWish(ACME, ["linux"])
+                    runner = None
+                    while runner is None:
                         try:
-                            wish = JitWish(ACME, ["linux"])
-                            made.append(await create_jit_runner(gateway, wish, tried[-1], another))
+                            runner = await create_jit_runner(gateway, wish, tried[-1], another)
                         except GitHubUnavailable:
-                            continue
-                        break
+                            await removed(gateway, tried[-1])
+                    made.append(runner)
 
             async with trio.open_nursery() as nursery:
                 for number in range(60):
@@ -108,12 +110,20 @@ async def test_a_runner_comes_and_goes_whatever_is_lost(autojump_clock: MockCloc
             assert sorted(listed) == sorted(runner.name for runner in made)
             assert len(made) == 60
             for runner in made:
-                assert await remove_runner(gateway, ACME, runner.runner_id)
-                assert await remove_runner_by_name(gateway, ACME, runner.name)
+                await removed(gateway, runner.name)
             assert await names_at(gateway_node=node) == []
         resource = node.desk.buckets[Bucket(app_key(node), "actions_runner_registration")]
         assert resource.standing.limit == 10_000
         assert [v for v in sim.state.limits.violations if v.which != "retry-after"] == []
+
+
+async def removed(gateway: Gateway, name: str) -> None:
+    while True:
+        try:
+            assert await remove_runner_by_name(gateway, ACME, name)
+        except GitHubUnavailable:
+            continue
+        return
 
 
 async def names_at(gateway_node: Node) -> list[str]:
