@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import trio
 
 EPOCH = 1_790_000_000.0
+_ROUNDING = 1e-6  # seconds since 1970 are exact to a quarter of that
 
 
 class Clock:
@@ -26,8 +27,8 @@ class Clock:
         return trio.current_time() + self._offset
 
     def on_trio(self, at: float) -> float:
-        """Return a time as trio's clock has it."""
-        return at - self._offset
+        """Return a time as trio's clock has it; whoever waits for it finds it passed."""
+        return at - self._offset + _ROUNDING
 
     def advance(self, seconds: float) -> None:
         """Leap ahead."""

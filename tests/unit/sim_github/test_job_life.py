@@ -5,15 +5,14 @@ import hashlib
 import hmac
 import json
 
-import httpx
-import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from runnerhub.sim.github.serving import serve_sim_github
 from tests.unit.sim_github.sut import REPO, Sim
 
 
-async def test_a_job_runs_on_a_just_in_time_runner_that_is_gone_afterwards(sim: Sim) -> None:
+async def test_a_job_runs_on_a_just_in_time_runner_that_is_gone_afterwards(
+    sim: Sim, autojump_clock: MockClock
+) -> None:
     made = await sim.jit("r1", "self-hosted", "linux")
     assert made["runner"]["status"] == "offline"
     [job] = await sim.order("linux", workflow={"text": "on: push"})
@@ -33,7 +32,9 @@ async def test_a_job_runs_on_a_just_in_time_runner_that_is_gone_afterwards(sim: 
     assert (run["status"], run["conclusion"]) == ("completed", "success")
 
 
-async def test_every_change_is_told_signed_and_in_githubs_shape(sim: Sim) -> None:
+async def test_every_change_is_told_signed_and_in_githubs_shape(
+    sim: Sim, autojump_clock: MockClock
+) -> None:
     made = await sim.jit("r1")
     [job] = await sim.order()
     runner = await sim.runner(made["encoded_jit_config"])
@@ -60,7 +61,7 @@ async def test_every_change_is_told_signed_and_in_githubs_shape(sim: Sim) -> Non
         assert each.json["repository"]["full_name"] == "acme/web"
 
 
-async def test_the_blob_is_files_in_base64(sim: Sim) -> None:
+async def test_the_blob_is_files_in_base64(sim: Sim, autojump_clock: MockClock) -> None:
     made = await sim.jit("r1", "gpu")
     files = json.loads(base64.b64decode(made["encoded_jit_config"]))
     assert set(files) == {".runner", ".credentials", ".credentials_rsaparams"}
@@ -69,7 +70,9 @@ async def test_the_blob_is_files_in_base64(sim: Sim) -> None:
     assert settings["GitHubUrl"] == "http://github.test/acme/web"
 
 
-async def test_a_runner_takes_whatever_job_has_its_labels_the_oldest_first(sim: Sim) -> None:
+async def test_a_runner_takes_whatever_job_has_its_labels_the_oldest_first(
+    sim: Sim, autojump_clock: MockClock
+) -> None:
     blobs = [(await sim.jit(name, "linux"))["encoded_jit_config"] for name in ("r1", "r2")]
     await sim.order("gpu")
     first, second = await sim.order("linux", count=2)
@@ -77,16 +80,3 @@ async def test_a_runner_takes_whatever_job_has_its_labels_the_oldest_first(sim: 
     early = await sim.runner(blobs[0])
     assert (await late.message())["job_id"] == first
     assert (await early.message())["job_id"] == second
-
-
-async def test_it_works_over_sockets() -> None:
-    async with serve_sim_github() as github:
-        github.state.places.add_repository("acme/web")
-        async with httpx.AsyncClient(
-            base_url=github.url, headers={"authorization": f"token {github.token}"}
-        ) as client:
-            answer = await client.get("/repos/acme/web")
-            assert answer.json()["full_name"] == "acme/web"
-            assert answer.json()["url"].startswith(github.url)
-            with trio.fail_after(5):
-                assert (await client.get("/nothing")).status_code == 404

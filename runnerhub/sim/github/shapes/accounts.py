@@ -152,4 +152,5 @@ def private_user(url: str, account: Account) -> dict[str, Any]:
         "created_at": iso(account.created_at),
         "updated_at": iso(account.created_at),
         "two_factor_authentication": True,
+        "user_view_type": "private",
     }

@@ -33,7 +33,7 @@ def installation(url: str, installation: Installation) -> dict[str, Any]:
     account, number = installation.account, installation.id
     return {
         "id": number,
-        "account": accounts.user(url, account),
+        "account": accounts.user(url, account) | _also_enterprise(installation),
         "repository_selection": "all" if installation.repositories is None else "selected",
         "access_tokens_url": f"{url}/app/installations/{number}/access_tokens",
         "repositories_url": f"{url}/installation/repositories",
@@ -52,3 +52,9 @@ def installation(url: str, installation: Installation) -> dict[str, Any]:
         "suspended_by": None,
         "suspended_at": None,
     }
+
+
+def _also_enterprise(installation: Installation) -> dict[str, Any]:
+    """Return what an account has in `GET /app/installations`, which is described as both kinds."""
+    login, made_at = installation.account.login, iso(installation.account.created_at)
+    return {"name": login, "slug": login, "created_at": made_at, "updated_at": made_at}
