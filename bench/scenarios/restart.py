@@ -78,7 +78,7 @@ async def _crash_and_return(crashes: int, siblings: int) -> list[float]:
 
     crashed_at: list[float] = []
     specs = [ChildSpec(f"idle-{number}", idle) for number in range(siblings)]
-    without_delay = RestartIntensity(crashes * 2, 3600.0, Backoff(first=0.0))
+    without_delay = RestartIntensity(1000, 0.001, Backoff(first=0.0))
     root = Root(
         Supervisor("top", [*specs, ChildSpec("crasher", crasher)], intensity=without_delay).spec()
     )
