@@ -17,6 +17,7 @@ from runnerhub.model.pool import Pool
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine, EngineInfo
 from runnerhub.ports.github import GitHub
+from runnerhub.ports.github_jobs import GitHubJobs
 from runnerhub.ports.ledger import Ledger
 from runnerhub.ports.queue import JobQueue
 
@@ -165,6 +166,8 @@ class World:
     Attributes:
         ledger: set, with `queue` and `cluster`, by the stores, which start before all others.
         github: the gateway; None when GitHub is not configured.
+        github_jobs: GitHub's workflow jobs; set by the stores where GitHub is configured.
+        github_jobs_changed: wakes when this node learnt something of them.
         claiming: whether the dispatcher may take new jobs; false once a stop has begun.
     """
 
@@ -175,6 +178,8 @@ class World:
     queue: JobQueue = field(init=False)
     cluster: str = field(init=False)
     github: GitHub | None = None
+    github_jobs: GitHubJobs | None = None
+    github_jobs_changed: Wakeups = field(default_factory=Wakeups)
     logs_changed: Wakeups = field(default_factory=Wakeups)
     work: Wakeups = field(default_factory=Wakeups)
     statistics: JobStatistics = field(default_factory=JobStatistics)

@@ -8,11 +8,13 @@ from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from runnerhub.api.bodies import FREE_BYTES, Turns
 from runnerhub.api.exchange import Exchange
 from runnerhub.api.jobs import jobs
 from runnerhub.api.operations import operations
 from runnerhub.api.problems import Problem, busy
 from runnerhub.api.reading import sound_framing
+from runnerhub.api.webhooks import webhooks
 from runnerhub.ports.errors import Unavailable
 from runnerhub.ports.hub import Hub, Overloaded
 
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
     from runnerhub.api.auth import Tokens
     from runnerhub.config import Settings
+    from runnerhub.ports.github_events import WebhookDoor
 
 log = structlog.get_logger(__name__)
 
-BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 10
 
 
@@ -35,7 +37,11 @@ class Api(QuartTrio):
 
 
 def create_app(
-    hub: Hub, settings: "Settings", tokens: "Tokens", metrics: "CollectorRegistry"
+    hub: Hub,
+    settings: "Settings",
+    tokens: "Tokens",
+    metrics: "CollectorRegistry",
+    door: "WebhookDoor | None" = None,
 ) -> QuartTrio:
     """Build the application over the core.
 
@@ -44,6 +50,7 @@ def create_app(
         settings: the node's.
         tokens: verify what callers bring.
         metrics: what is served to Prometheus.
+        door: takes GitHub's webhooks; None where GitHub is not configured.
     """
     app = Api("runnerhub.api")
     app.config.update(
@@ -51,7 +58,9 @@ def create_app(
         SETTINGS=settings,
         TOKENS=tokens,
         METRICS=metrics,
-        MAX_CONTENT_LENGTH=BODY_BYTES,
+        WEBHOOKS=door,
+        LARGE_BODIES=Turns(),
+        MAX_CONTENT_LENGTH=FREE_BYTES,
         BODY_TIMEOUT=BODY_SECONDS,
         RESPONSE_TIMEOUT=60,
         PROPAGATE_EXCEPTIONS=False,
@@ -59,6 +68,7 @@ def create_app(
     app.before_request(sound_framing)
     app.register_blueprint(jobs)
     app.register_blueprint(operations)
+    app.register_blueprint(webhooks)
 
     @app.errorhandler(Problem)
     async def problem(error: Problem) -> Response:

@@ -25,7 +25,9 @@ from quart.typing import ResponseTypes
 from quart.wrappers import Request
 from quart_trio.asgi import TrioASGIHTTPConnection
 
+from runnerhub.api.bodies import LargeBody
 from runnerhub.api.stream import ClientStream
+from runnerhub.model.webhook_signature import signature_of
 
 if TYPE_CHECKING:
     from quart import Quart
@@ -36,6 +38,8 @@ SETTLE_SECONDS = 0.25
 LINGER_SECONDS = 1.0
 # The target of a request whose own is no URL. Nothing is served there.
 NOWHERE = "/none"
+# Where a body may be large, if it can be signed.
+LARGE_AT, SIGNATURE = "/api/webhooks/github", "X-Hub-Signature-256"
 
 
 class Exchange(TrioASGIHTTPConnection):
@@ -45,6 +49,7 @@ class Exchange(TrioASGIHTTPConnection):
         super().__init__(app, scope)
         self._body_ended = trio.Event()
         self._answered = False
+        self._large: LargeBody | None = None
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer; the connection counts as busy meanwhile."""
@@ -53,14 +58,23 @@ class Exchange(TrioASGIHTTPConnection):
         if isinstance(stream, ClientStream):  # there is none where no server is
             busy = stream.answering()
         with busy:
-            await super().__call__(receive, send)
+            try:
+                await super().__call__(receive, send)
+            finally:
+                if self._large is not None:
+                    self._large.leave()
 
     def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
         try:
-            return super()._create_request_from_scope(send)
+            request = super()._create_request_from_scope(send)
         except ValueError:  # an absolute target that is no URL, such as http://[
             self.scope["path"] = NOWHERE
-            return super()._create_request_from_scope(send)
+            request = super()._create_request_from_scope(send)
+        if request.path == LARGE_AT and signature_of(request.headers.get(SIGNATURE)):
+            request.body = self._large = LargeBody(
+                request.content_length, self.app.config["LARGE_BODIES"]
+            )
+        return request
 
     async def handle_messages(  # type: ignore[override]
         self, nursery: trio.Nursery, request: Request, receive: ASGIReceiveCallable

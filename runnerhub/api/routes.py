@@ -6,6 +6,7 @@ from typing import Any
 
 from runnerhub.api.views import (
     AliveView,
+    DeliveryView,
     HistoryView,
     HostListView,
     JobListView,
@@ -75,6 +76,14 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
     "/api/dead-letters/{id}/requeue": {
         "post": Route(
             "Make a new job of a dead letter", "operator", {201: JobView, 200: JobView}, ACT
+        )
+    },
+    "/api/webhooks/github": {
+        "post": Route(
+            "Take a delivery of GitHub's, proved by its signature",
+            None,
+            {202: DeliveryView},
+            (401, 404, 408, 413, 415, 503),
         )
     },
     "/api/hosts": {"get": Route("List Docker hosts", "viewer", {200: HostListView}, (401,))},

@@ -76,6 +76,12 @@ class HostListView(TypedDict):
     hosts: list[HostStatus]
 
 
+class DeliveryView(TypedDict):
+    """A webhook delivery that was taken, by GitHub's id of it."""
+
+    delivery: str
+
+
 class AliveView(TypedDict):
     """The process lives."""
 

@@ -29,6 +29,7 @@ from runnerhub.service.github import github_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
 from runnerhub.service.stores import Where, store_specs
+from runnerhub.service.webhooks import webhook_parts
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ def build_node(
     metrics = CollectorRegistry()
 
     async def api(ctx: ActorContext[Any]) -> None:
-        app = create_app(hub, settings, tokens, metrics)
+        app = create_app(hub, settings, tokens, metrics, webhooks.door if webhooks else None)
         ctx.started()
         await serve_api(app, settings, ctx.stopping.wait)
 
@@ -93,9 +94,13 @@ def build_node(
     else:
         world.github = github.family.gateway
         metrics.register(github.family.metrics)
+    webhooks = webhook_parts(settings.github, world, github)
+    if webhooks is not None:
+        metrics.register(webhooks.metrics)
 
     def more_stores(postgres: Where, valkey: Where) -> Sequence[AnySpec]:
-        return () if github is None else github.stores(bridge, world, postgres, valkey)
+        gateway = () if github is None else github.stores(bridge, world, postgres, valkey)
+        return [*gateway, *([webhooks.store(bridge, postgres)] if webhooks else ())]
 
     stores = store_specs(
         bridge,
@@ -106,6 +111,7 @@ def build_node(
         more=more_stores,
     )
     doors = [
+        *([webhooks.actors] if webhooks else ()),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),
         ChildSpec("console", console, kind="console", shutdown=2.0),

@@ -83,4 +83,6 @@ async def test_each_answer_that_it_declares_is_given_so(door: Door) -> None:
         for code in (400, *route.answers, *route.problems)
     }
     slow = ("/api/jobs/delegate", "post", 408)  # takes a slow client: see test_server.py
-    assert door.promises.seen == declared - {slow}
+    webhooks = "/api/webhooks/github"  # not configured here: see test_webhooks.py
+    elsewhere = {each for each in declared if each[0] == webhooks and each[2] not in {400, 404}}
+    assert door.promises.seen == declared - {slow} - elsewhere
