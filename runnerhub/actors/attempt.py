@@ -33,6 +33,8 @@ class Attempt:
         pump: moves the log of the main container.
         kit: what was prepared for it.
         joins_holder: whether its network is held by a container that the main one joins.
+        may_be_registered: whether GitHub may know a runner by the attempt's name.
+        secret_env: variables of the main container that stand in no plan and no log.
         epoch: of the host's event stream in which the main container was last seen running.
     """
 
@@ -49,6 +51,8 @@ class Attempt:
         self.joins_holder = self.kit is not None and self.kit.recipe.pool is None
         self.plan: SandboxPlan = replace(plan, has_holder=adopted or self.joins_holder)
         self.pump = LogPump(world, host, job, self.plan.main)
+        self.may_be_registered = adopted
+        self.secret_env: dict[str, str] = {}
         self.epoch: int | None = None
 
     @property

@@ -6,6 +6,7 @@ import structlog
 import trio
 
 from runnerhub.actors.attempt import Attempt, Outcome
+from runnerhub.actors.registration import deregister
 from runnerhub.actors.sandbox import reap
 from runnerhub.model.job import Conclusion, Phase
 from runnerhub.model.outcome import LostAttempt, Verdict, with_note
@@ -22,6 +23,7 @@ async def end(attempt: Attempt, outcome: Outcome) -> None:
         Detached, StaleFence: it is another node's to end.
     """
     await attempt.trust()
+    await deregister(attempt)
     if isinstance(outcome, Verdict):
         ran = attempt.job.phase is Phase.RUNNING
         note = attempt.host.unkept(attempt.plan.execution) if ran else None

@@ -128,7 +128,7 @@ class JobActor:
         if attempt.job.phase is Phase.RUNNING:
             return REMOVED
         attempt.joins_holder = attempt.plan.has_holder and await is_held(attempt)
-        return await provision(attempt, self._images)
+        return await provision(attempt, self._images, created=state is not None)
 
     async def _start_fresh(self) -> Outcome | None:
         attempt = self._attempt

@@ -2,6 +2,7 @@
 
 from runnerhub.actors.attempt import Attempt, Outcome
 from runnerhub.actors.images import Images
+from runnerhub.actors.registration import register
 from runnerhub.actors.sandbox import ServiceNotReady, build, start
 from runnerhub.model.job import Conclusion, Network, Phase, Reason
 from runnerhub.model.outcome import LostAttempt, Verdict, judge_refusal
@@ -16,10 +17,15 @@ from runnerhub.ports.errors import (
 )
 
 
-async def provision(attempt: Attempt, images: Images) -> Outcome | None:
+async def provision(attempt: Attempt, images: Images, *, created: bool = False) -> Outcome | None:
     """Build the sandbox and start it; return what became of the job where that cannot be.
 
     Doing it again goes on where it was left. Cancelling it leaves parts behind.
+
+    Args:
+        attempt: what to build.
+        images: of the host.
+        created: whether the main container exists, with all that it was given.
 
     Raises:
         EngineUnavailable: nothing is known of the last step.
@@ -30,9 +36,12 @@ async def provision(attempt: Attempt, images: Images) -> Outcome | None:
         await ensure_images(attempt, images)
         await attempt.advance(Phase.PROVISIONING, "image_ready")
         await attempt.trust()
+        if not created and (refused := await register(attempt)) is not None:
+            return refused
         disk = bool(host.info and host.info.disk_limits)
         subnets, join = attempt.world.subnets, attempt.joins_holder
-        await build(host.engine, plan, subnets, disk=disk, join=join)
+        env = attempt.secret_env
+        await build(host.engine, plan, subnets, disk=disk, join=join, secret_env=env)
         await attempt.advance(Phase.PROVISIONING, "created")
         attempt.epoch = host.epoch
         await start(host.engine, plan.main)

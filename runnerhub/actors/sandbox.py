@@ -4,7 +4,9 @@ Whatever exists under one of our names is ours: the sandbox id in it was drawn f
 alone. So a create that meets its own name has landed before, and building goes on.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -24,7 +26,13 @@ class ServiceNotReady(EngineRefused):
 
 
 async def build(
-    engine: Engine, plan: SandboxPlan, subnets: SubnetPool, *, disk: bool, join: bool = False
+    engine: Engine,
+    plan: SandboxPlan,
+    subnets: SubnetPool,
+    *,
+    disk: bool,
+    join: bool = False,
+    secret_env: Mapping[str, str] | None = None,
 ) -> None:
     """Create the network, the services (started and ready) and the main container (created).
 
@@ -36,6 +44,7 @@ async def build(
         subnets: where the network's comes from.
         disk: whether the engine limits the size of a container.
         join: whether a holder has the network already, which the main container then joins.
+        secret_env: more variables of the main container.
 
     Raises:
         EngineRefused: the engine will not; the message is the engine's.
@@ -45,7 +54,8 @@ async def build(
         await create_network(engine, plan, subnets)
     await start_services(engine, plan)
     with suppress(NameConflict):
-        await engine.create_container(main_spec(plan, disk=disk, join=join))
+        spec = main_spec(plan, disk=disk, join=join)
+        await engine.create_container(replace(spec, env={**spec.env, **(secret_env or {})}))
 
 
 async def start_services(engine: Engine, plan: SandboxPlan) -> None:

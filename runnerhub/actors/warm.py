@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from runnerhub.actors.attempt import Attempt, Outcome
 from runnerhub.actors.images import Images
 from runnerhub.actors.provision import ensure_images, refusal
+from runnerhub.actors.registration import register
 from runnerhub.actors.sandbox import start_services
 from runnerhub.actors.shelf import Kit
 from runnerhub.model.handover import hand_over
@@ -36,11 +37,14 @@ async def provision_warm(
             await ensure_images(attempt, images)
             await attempt.advance(Phase.PROVISIONING, "image_ready")
             await start_services(host.engine, plan)
+        if (refused := await register(attempt)) is not None:
+            return refused
         await _limit(attempt, kit.recipe.pool)
         await attempt.trust()
         await attempt.advance(Phase.RUNNING, *STAMPS)
         attempt.epoch = kit.epoch
-        await stdin.send(hand_over(plan.main, command, plan.execution.env))
+        env = {**plan.execution.env, **attempt.secret_env}
+        await stdin.send(hand_over(plan.main, command, env))
     except (Unavailable, StaleFence):
         raise
     except PortError as error:

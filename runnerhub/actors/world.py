@@ -20,6 +20,7 @@ from runnerhub.ports.github import GitHub
 from runnerhub.ports.github_jobs import GitHubJobs
 from runnerhub.ports.ledger import Ledger
 from runnerhub.ports.queue import JobQueue
+from runnerhub.ports.runners import Runners
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class World:
         github: the gateway; None when GitHub is not configured.
         github_jobs: GitHub's workflow jobs; set by the stores where GitHub is configured.
         github_jobs_changed: wakes when this node learnt something of them.
+        runners: registers just-in-time runners; None where GitHub is not configured.
         claiming: whether the dispatcher may take new jobs; false once a stop has begun.
     """
 
@@ -176,6 +178,7 @@ class World:
     subnets: SubnetPool
     ledger: Ledger = field(init=False)
     queue: JobQueue = field(init=False)
+    runners: Runners | None = None
     cluster: str = field(init=False)
     github: GitHub | None = None
     github_jobs: GitHubJobs | None = None

@@ -14,6 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from runnerhub.model.runner import RunnerWish
+
 
 class Phase(StrEnum):
     """Where a job stands."""
@@ -52,6 +54,8 @@ class Reason(StrEnum):
     DISK_FULL = "disk_full"
     IMAGE_UNAVAILABLE = "image_unavailable"
     START_FAILED = "start_failed"
+    GITHUB_UNAVAILABLE = "github_unavailable"  # no answer, or no budget, to register it
+    RUNNER_REFUSED = "runner_refused"  # GitHub does not let it register
     SERVICE_NOT_READY = "service_not_ready"
     HOST_LOST = "host_lost"
     ENGINE_RESTART = "engine_restart"
@@ -156,7 +160,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What runs: one command in one image."""
+    """What runs: one command in one image, or a runner of GitHub's that takes one job of its own.
+
+    Attributes:
+        command: after the image's entrypoint; empty for the image's own command.
+        runner: for a just-in-time runner: what it registers as. Its container is given the
+            configuration in `ACTIONS_RUNNER_INPUT_JITCONFIG`.
+    """
 
     image: str
     command: tuple[str, ...] = ()
@@ -164,6 +174,7 @@ class Execution:
     resources: Resources = Resources()
     network: Network = Network.ISOLATED
     services: tuple[Service, ...] = ()
+    runner: RunnerWish | None = None
 
 
 @dataclass(frozen=True, slots=True)

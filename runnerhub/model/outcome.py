@@ -98,6 +98,11 @@ def judge_refusal(words: str) -> Verdict:
     return Verdict(Conclusion.FAILURE, Reason.START_FAILED, f"the engine refused: {words}")
 
 
+def judge_registration(words: str) -> Verdict:
+    """Judge GitHub's refusal to register the runner that a job is to become."""
+    return Verdict(Conclusion.FAILURE, Reason.RUNNER_REFUSED, words)
+
+
 CANCELLED = Verdict(Conclusion.CANCELLED, Reason.CANCELLED_BY_USER, "cancelled on request")
 SHUT_DOWN = Verdict(Conclusion.CANCELLED, Reason.SHUTDOWN, "RunnerHub was stopped in reap mode")
 QUEUE_EXPIRED = Verdict(

@@ -102,6 +102,12 @@ class Ledger(Protocol):
     async def active(self, hosts: Collection[str]) -> Sequence[Job]:
         """Return the jobs from LEASED to REAPING on these hosts."""
 
+    async def open_runners(self) -> Sequence[Job]:
+        """Return the jobs that are, or are to become, runners and are not FINISHED, oldest first.
+
+        At most 10,000: so many runners a group of GitHub's holds.
+        """
+
     async def live_sandboxes(self, host: str) -> frozenset[str]:
         """Return the sandbox ids of the attempts from LEASED to REAPING on a host."""
 

@@ -107,6 +107,16 @@ class MemoryLedger(MemoryStore):
         await self._enter()
         return [job for job in self._active() if job.host in hosts]
 
+    async def open_runners(self) -> Sequence[Job]:
+        """Return the jobs that are, or are to become, runners and are not FINISHED."""
+        await self._enter()
+        found = [
+            job
+            for job in self._jobs.values()
+            if job.phase is not Phase.FINISHED and job.spec.execution.runner is not None
+        ]
+        return sorted(found, key=lambda job: job.id)[:10_000]
+
     async def live_sandboxes(self, host: str) -> frozenset[str]:
         """Return the sandbox ids of the attempts from LEASED to REAPING on a host."""
         await self._enter()

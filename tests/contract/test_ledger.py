@@ -25,6 +25,7 @@ from runnerhub.model.job import (
 from runnerhub.model.lease import Lease
 from runnerhub.model.logs import LogCursor
 from runnerhub.model.outcome import CANCELLED, Verdict, timed_out
+from runnerhub.model.runner import RunnerWish
 from runnerhub.ports.errors import LedgerUnavailable, PortError, StaleFence
 from runnerhub.ports.ledger import AcceptResult, LeaseJob, Ledger, LogChunk
 from runnerhub.runtime import Bridge, run_guest
@@ -211,6 +212,17 @@ async def doing_a_step_twice_is_no_error(ledger: Ledger) -> None:
         assert await ledger.advance(job.id, fence, 1, phase, "created") == once
     await ledger.conclude(job.id, fence, 1, DONE)
     assert await ledger.finish(job.id, fence, 1) == await ledger.finish(job.id, fence, 1)
+
+
+@contract
+async def open_runners_are_the_jobs_that_become_runners(ledger: Ledger) -> None:
+    wish = RunnerWish("/orgs/acme", ("linux", "x64"), 3, scale_set=7)
+    runner = replace(FULL, external_id="r", execution=replace(FULL.execution, runner=wish))
+    accepted = [each.job for each in await ledger.accept([FULL, runner, spec("1")])]
+    assert [job.id for job in await ledger.open_runners()] == [accepted[1].id]
+    assert accepted[1].spec.execution.runner == wish
+    assert await ledger.conclude_queued(accepted[1].id, CANCELLED)
+    assert not await ledger.open_runners()
 
 
 @contract

@@ -17,6 +17,7 @@ from runnerhub.runtime import Root
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.ledger import MemoryLedger
 from runnerhub.sim.queue import MemoryQueue
+from runnerhub.sim.runners import MemoryRunners
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = "busybox:1"
@@ -47,6 +48,7 @@ class Cluster:
         self.engines = {f"h{n}": SimEngine(f"h{n}") for n in range(1, hosts + 1)}
         self.slots = slots
         self.holders = holders
+        self.runners: MemoryRunners | None = None
         self.ledger = MemoryLedger(now)
         self.queue = MemoryQueue(trio.current_time)
         self.settings = replace(CoreSettings(node_id="node-1"), **settings)
@@ -69,6 +71,7 @@ class Cluster:
             now_ms=lambda: int(now().timestamp() * 1000),
         )
         world.ledger, world.queue = self.ledger, self.queue
+        world.runners = self.runners
         world.cluster = await self.ledger.cluster_id()
         return world
 

@@ -67,6 +67,14 @@ class Reading(Store):
         sql = "SELECT * FROM jobs WHERE host = ANY($1) AND phase <> 'finished' ORDER BY id"
         return [rows.job(row) for row in await self._fetch(sql, list(hosts))]
 
+    async def open_runners(self) -> Sequence[Job]:
+        """Return the jobs that are, or are to become, runners and are not FINISHED."""
+        sql = """
+            SELECT * FROM jobs WHERE phase <> 'finished' AND spec->'execution' ? 'runner'
+            ORDER BY id LIMIT 10000
+        """
+        return [rows.job(row) for row in await self._fetch(sql)]
+
     async def live_sandboxes(self, host: str) -> frozenset[str]:
         """Return the sandbox ids of the attempts from LEASED to REAPING on a host."""
         sql = "SELECT sandbox_id FROM jobs WHERE host = $1 AND phase <> 'finished'"

@@ -19,6 +19,7 @@ from runnerhub.model.job import (
     Service,
 )
 from runnerhub.model.logs import LogCursor
+from runnerhub.model.runner import RunnerWish
 
 Row = Any  # asyncpg.Record
 
@@ -51,6 +52,8 @@ def spec_to_json(spec: JobSpec) -> str:
         "network": run.network.value,
         "services": [_service_to_json(service) for service in run.services],
     }
+    if run.runner is not None:
+        execution["runner"] = _runner_to_json(run.runner)
     return dump(
         {
             "external_id": spec.external_id,
@@ -65,6 +68,15 @@ def spec_to_json(spec: JobSpec) -> str:
             "timeout_seconds": float(spec.timeout_seconds),
         }
     )
+
+
+def _runner_to_json(wish: RunnerWish) -> dict[str, object]:
+    return {
+        "scope": wish.scope,
+        "labels": list(wish.labels),
+        "group": wish.group,
+        "scale_set": wish.scale_set,
+    }
 
 
 def _service_to_json(service: Service) -> dict[str, object]:
@@ -90,6 +102,8 @@ def spec_from_json(text: str) -> JobSpec:
     run["resources"] = Resources(**run["resources"])
     run["network"] = Network(run["network"])
     run["services"] = tuple(_service(service) for service in run["services"])
+    if (wish := run.get("runner")) is not None:
+        run["runner"] = RunnerWish(**{**wish, "labels": tuple(wish["labels"])})
     fields["execution"] = Execution(**run)
     fields["labels"] = tuple(fields["labels"])
     return JobSpec(**fields)
