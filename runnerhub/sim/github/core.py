@@ -52,10 +52,6 @@ class Core:
         """Return random bytes in base64."""
         return base64.b64encode(self._random.randbytes(size)).decode()
 
-    def pick(self, count: int) -> int:
-        """Return a number below `count`."""
-        return self._random.randrange(count)
-
 
 def node_id(kind: str, number: int) -> str:
     """Return the id that GraphQL uses."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from runnerhub.sim.github.clock import Bell
 from runnerhub.sim.github.core import Core
 from runnerhub.sim.github.places import Places
 from runnerhub.sim.github.refusals import Refusal, invalid, not_found
@@ -19,7 +18,6 @@ class Fleet:
     """All runners.
 
     Attributes:
-        bell: rung when a runner comes or goes.
         gone: how many were deregistered, by why.
     """
 
@@ -29,7 +27,6 @@ class Fleet:
         self._runners: dict[int, Runner] = {}
         self._names: dict[tuple[Scope, str], Runner] = {}
         self._sessions: dict[str, Runner] = {}
-        self.bell = Bell()
         self.gone: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Runner]:
@@ -70,7 +67,6 @@ class Fleet:
         self._runners[number] = runner
         self._names[scope, name.lower()] = runner
         self._drop_later(runner)
-        self.bell.ring()
         return runner
 
     def of(self, scope: Scope) -> list[Runner]:
@@ -110,7 +106,6 @@ class Fleet:
         self._end_session(runner)
         self.gone[why] = self.gone.get(why, 0) + 1
         runner.bell.ring()
-        self.bell.ring()
 
     def connect(self, number: int, secret: str) -> Runner:
         """Let the process of a runner come online. Its `session` is new.
@@ -131,7 +126,6 @@ class Fleet:
         self._sessions[runner.session] = runner
         runner.os = "Linux"
         self.heard(runner)
-        self.bell.ring()
         return runner
 
     def of_session(self, session: str) -> Runner:
@@ -150,7 +144,6 @@ class Fleet:
         self._end_session(runner)
         runner.offline_since = self._core.now()
         self._drop_later(runner)
-        self.bell.ring()
 
     def heard(self, runner: Runner) -> None:
         """Note that a runner has spoken."""

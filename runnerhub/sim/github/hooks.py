@@ -259,12 +259,15 @@ class Hooks:
             del self.deliveries[next(iter(self.deliveries))]
 
     def log(self, hooks: list[Hook]) -> list[Delivery]:
-        """Return the deliveries of webhooks in the last three days, the newest first."""
+        """Return the deliveries of webhooks in the last three days, the newest first.
+
+        One that is still under way is not among them.
+        """
         since = self._core.now() - KEPT_SECONDS
         return [
             each
             for each in reversed(self.deliveries.values())
-            if each.hook in hooks and each.at >= since
+            if each.hook in hooks and each.at >= since and each.status_code
         ]
 
     def delivery(self, hooks: list[Hook], number: int) -> Delivery:

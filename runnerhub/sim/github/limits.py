@@ -82,7 +82,6 @@ class Rules:
 @dataclass(slots=True)
 class _Tally:
     in_flight: int = 0
-    most_in_flight: int = 0
     silent_until: float = 0.0
     counts: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
     sums: dict[str, int] = field(default_factory=dict)
@@ -129,7 +128,6 @@ class Limits:
         now, rules = self._core.now(), self.rules
         tally = self._tallies.setdefault(caller.key, _Tally())
         tally.in_flight += 1
-        tally.most_in_flight = max(tally.most_in_flight, tally.in_flight)
         if now < tally.silent_until:
             self._refuse(caller, "retry-after", route, tally)
         where = "" if rules.strict else route
