@@ -1,6 +1,6 @@
 """A result as SVG: a bar for each figure of the unit that most of them have."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -11,10 +11,13 @@ OURS, OTHERS, GOAL = "#2f6f9f", "#b9c4cc", "#c0392b"
 
 
 def draw(result: Result, path: Path) -> Path:
-    """Draw bars to one scale; RunnerHub's own stand out, and a line marks a goal."""
+    """Draw bars, one scale for each thing; RunnerHub's stand out, and a line marks a goal."""
     unit, _ = Counter(figure.unit for figure in result.figures).most_common(1)[0]
     figures = [figure for figure in result.figures if figure.unit == unit]
-    longest = max(max(figure.value, figure.goal or 0.0) for figure in figures) or 1.0
+    longest: dict[str, float] = defaultdict(lambda: 1e-9)
+    for figure in figures:
+        what = _what(figure)
+        longest[what] = max(longest[what], figure.value, figure.goal or 0.0)
     width, height = LABELS + BARS + VALUES, ROW * (len(figures) + 2) + MARGIN
     lines = [
         (
@@ -26,12 +29,19 @@ def draw(result: Result, path: Path) -> Path:
             f'<text x="{MARGIN}" y="{ROW}" font-size="14">{escape(result.scenario)} '
             f"({escape(unit)}), {result.at[:10]}, {result.source['commit'][:10]}</text>"
         ),
-        *(_bar(figure, ROW * (row + 2), longest) for row, figure in enumerate(figures)),
+        *(
+            _bar(figure, ROW * (row + 2), longest[_what(figure)])
+            for row, figure in enumerate(figures)
+        ),
         "</svg>",
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def _what(figure: Figure) -> str:
+    return figure.name.partition(".")[0]
 
 
 def _bar(figure: Figure, top: int, longest: float) -> str:
