@@ -64,6 +64,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     CANCELLED_BY_USER = "cancelled_by_user"
     SHUTDOWN = "shutdown"
+    NOT_NEEDED = "not_needed"  # a runner for which there was no job
     INTERNAL_ERROR = "internal_error"
 
 

@@ -16,6 +16,10 @@ class Pool:
         network: for jobs that name none.
         resources: limits for jobs that do not name their own.
         warm: how many sandboxes of `image` each host keeps started ahead.
+        scope: where the pool's just-in-time runners register: `repository` (that of the job),
+            `orgs/NAME` or `enterprises/NAME`; None for a pool without.
+        runner_group: id of the group that they join.
+        max_runners: how many there are at most, in the whole cluster.
         stop_grace: seconds between TERM and KILL when a job is ended; 0 kills at once.
         require_egress_guard: refuse network egress on hosts without the guard.
     """
@@ -29,6 +33,9 @@ class Pool:
     network: Network = Network.ISOLATED
     resources: Resources = field(default_factory=Resources)
     warm: int = 0
+    scope: str | None = None
+    runner_group: int = 1
+    max_runners: int = 100
 
     def limits(self, asked: Resources) -> Resources:
         """Return a job's limits, those that it does not name taken from the pool."""

@@ -23,12 +23,14 @@ class RunnerWish:
         scope: `/repos/OWNER/NAME`, `/orgs/NAME` or `/enterprises/NAME`.
         labels: that it registers with.
         group: id of the runner group.
+        pool: the pool among whose runners it counts.
         scale_set: id of the scale set that it registers through, at the `scope`.
     """
 
     scope: str
     labels: tuple[str, ...] = ()
     group: int = 1
+    pool: str = ""
     scale_set: int | None = None
 
 

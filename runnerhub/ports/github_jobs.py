@@ -39,6 +39,9 @@ class GitHubJobs(Protocol):
     async def queued(self, after: int = 0, *, limit: int = 500) -> Sequence[WorkflowJob]:
         """Page through the jobs in queued by id, under the same bound of age."""
 
+    async def with_runners(self, names: Collection[str]) -> Sequence[WorkflowJob]:
+        """Return the jobs that GitHub gave to runners of these names, at most one each."""
+
     async def unheard(self, seconds: float, *, limit: int) -> Sequence[WorkflowJob]:
         """Return jobs that are not completed and were not heard of for so long."""
 
@@ -47,6 +50,9 @@ class GitHubJobs(Protocol):
 
     async def repositories(self, days: float, *, limit: int) -> Sequence[str]:
         """Return the repositories of jobs heard of in these days, the latest first."""
+
+    async def known_runs(self, runs: Collection[int]) -> frozenset[int]:
+        """Return those of these runs of which a job was heard."""
 
     async def counts(self) -> Mapping[str, int]:
         """Count jobs by status, the completed left out."""

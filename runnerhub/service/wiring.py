@@ -1,6 +1,6 @@
 """From settings to a tree: the only place that knows which adapter stands behind which port."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from runnerhub.actors.github.fleet import FleetActor
+from runnerhub.actors.github.registrar import Registrar
 from runnerhub.actors.hub import CoreHub
 from runnerhub.actors.metrics import WorldCollector
 from runnerhub.actors.tree import build_tree
@@ -93,6 +95,7 @@ def build_node(
         log.info("GitHub is not configured", action="github_not_configured")
     else:
         world.github = github.family.gateway
+        world.runners = Registrar(github.family.gateway)
         metrics.register(github.family.metrics)
     webhooks = webhook_parts(settings.github, world, github)
     if webhooks is not None:
@@ -112,6 +115,7 @@ def build_node(
     )
     doors = [
         *([webhooks.actors] if webhooks else ()),
+        *_fleet(world),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),
         ChildSpec("console", console, kind="console", shutdown=2.0),
@@ -122,6 +126,11 @@ def build_node(
     metrics.register(WorldCollector(world))
     ProcessCollector(registry=metrics)
     return Node(root, world, hub, tokens)
+
+
+def _fleet(world: World) -> Iterator[AnySpec]:
+    if world.github is not None and any(pool.scope for pool in world.settings.pools):
+        yield ChildSpec("fleet", FleetActor(world, world.github).run, kind="fleet")
 
 
 def _engine(bridge: Bridge, host: HostSettings) -> DockerEngine:
@@ -155,7 +164,10 @@ def _pool(pool: PoolSettings) -> Pool:
         pool.stop_grace_seconds,
         pool.egress_guard == "require",
         pool.image,
-        Network(pool.network),
+        Network(pool.network or ("egress" if pool.scope else "isolated")),
         Resources(pool.cpus, pool.memory_mb, pool.pids, pool.disk_mb, pool.tmpfs_mb),
         pool.warm,
+        pool.scope,
+        pool.runner_group,
+        pool.max_runners,
     )

@@ -181,6 +181,13 @@ class MemoryGitHubJobs(_Base):
         queued = (job for job in self._jobs.values() if job.status == QUEUED)
         return [job for job in queued if _made_at(job) > now - QUEUE_MAX]
 
+    async def with_runners(self, names: Collection[str]) -> Sequence[WorkflowJob]:
+        """Return the jobs that GitHub gave to runners of these names, at most one each."""
+        await self._enter()
+        jobs = sorted(self._jobs.values(), key=lambda job: job.id)
+        found = {job.runner_name: job for job in jobs if job.runner_name in names}
+        return list(found.values())
+
     async def unheard(self, seconds: float, *, limit: int) -> Sequence[WorkflowJob]:
         """Return jobs that are not completed and were not heard of for so long."""
         before = await self._enter() - timedelta(seconds=seconds)
@@ -207,6 +214,11 @@ class MemoryGitHubJobs(_Base):
                 at = job.heard_at.timestamp()
                 latest[job.repository] = max(at, latest.get(job.repository, at))
         return sorted(latest, key=lambda name: (-latest[name], name))[:limit]
+
+    async def known_runs(self, runs: Collection[int]) -> frozenset[int]:
+        """Return those of these runs of which a job was heard."""
+        await self._enter()
+        return frozenset(runs) & {job.run_id for job in self._jobs.values() if job.run_id}
 
     async def counts(self) -> Mapping[str, int]:
         """Count jobs by status, the completed left out."""

@@ -182,6 +182,7 @@ async def jobs_are_whole(store: Store) -> None:
     assert is_(await store.job(1), full())
     assert is_(await store.job(2), bare)
     assert await store.counts() == {"someday": 1}
+    assert await store.known_runs([2**62, 3]) == {2**62}
 
 
 @contract
@@ -228,6 +229,14 @@ async def who_was_not_heard_of_is_asked_for(store: Store) -> None:
     await trio.sleep(0.01)
     assert await store.prune_jobs(keep_days=0) == 4
     assert await store.job(1) is None
+
+
+@contract
+async def jobs_are_found_by_their_runners(store: Store) -> None:
+    await store.observe([replace(queued(n), runner_name=f"r-{n % 3}") for n in range(1, 5)])
+    found = await store.with_runners(["r-1", "r-2", "r-9"])
+    assert sorted((job.runner_name, job.id) for job in found) == [("r-1", 4), ("r-2", 2)]
+    assert await store.with_runners([]) == []
 
 
 @contract.parametrize()

@@ -76,6 +76,14 @@ class PostgresGitHubJobs(Store):
         sql = f"SELECT * FROM github_jobs WHERE {_FRESH} AND id > $1 ORDER BY id LIMIT $2"  # noqa: S608 - constants
         return [workflow_job(row) for row in await self._fetch(sql, after, limit)]
 
+    async def with_runners(self, names: Collection[str]) -> Sequence[WorkflowJob]:
+        """Return the jobs that GitHub gave to runners of these names, at most one each."""
+        sql = """
+            SELECT DISTINCT ON (runner_name) * FROM github_jobs WHERE runner_name = ANY($1)
+            ORDER BY runner_name, id DESC
+        """
+        return [workflow_job(row) for row in await self._fetch(sql, list(names))]
+
     async def unheard(self, seconds: float, *, limit: int) -> Sequence[WorkflowJob]:
         """Return jobs that are not completed and were not heard of for so long."""
         sql = """
@@ -97,6 +105,11 @@ class PostgresGitHubJobs(Store):
             GROUP BY repository ORDER BY max(heard_at) DESC, repository LIMIT $2
         """
         return [row["repository"] for row in await self._fetch(sql, days * 86400.0, limit)]
+
+    async def known_runs(self, runs: Collection[int]) -> frozenset[int]:
+        """Return those of these runs of which a job was heard."""
+        sql = "SELECT DISTINCT run_id FROM github_jobs WHERE run_id = ANY($1::bigint[])"
+        return frozenset(row["run_id"] for row in await self._fetch(sql, list(runs)))
 
     async def counts(self) -> Mapping[str, int]:
         """Count jobs by status, the completed left out."""

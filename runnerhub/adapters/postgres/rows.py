@@ -75,6 +75,7 @@ def _runner_to_json(wish: RunnerWish) -> dict[str, object]:
         "scope": wish.scope,
         "labels": list(wish.labels),
         "group": wish.group,
+        "pool": wish.pool,
         "scale_set": wish.scale_set,
     }
 
