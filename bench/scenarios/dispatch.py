@@ -1,0 +1,118 @@
+"""Jobs a second from the API to an empty host, over simulated hosts on the wire, and each phase.
+
+All jobs are delegated as fast as 16 clients can, so the rate includes accepting them. Then others
+arrive at random times at half that rate, or at --rate: what a node does that is not overrun.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.node import cpu_seconds
+from bench.result import RESULTS, Better, Figure, with_goals
+from bench.whole.client import Door, arrive, submit
+from bench.whole.hosts import Fleet, a_fleet
+from bench.whole.jobs import (
+    between,
+    body,
+    expect_success,
+    phase_figures,
+    seconds_at,
+    spread,
+)
+from bench.whole.node import WholeNode, a_whole_node
+from bench.whole.profile import profiled
+
+GOALS = {"dispatch.rate": 300.0, "half.queue_to_create.p99": 50.0}
+PATIENCE = 600.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the size of the load and of the fleet."""
+    parser.add_argument("--jobs", type=int, default=3000)
+    parser.add_argument("--hosts", type=int, default=50)
+    parser.add_argument("--slots", type=int, default=10, help="of each host")
+    parser.add_argument("--network", choices=("none", "isolated"), default="isolated")
+    parser.add_argument("--latency", choices=("none", "measured"), default="none")
+    parser.add_argument("--rate", type=float, help="of the arrivals; else half of what was reached")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of arrivals")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the node's time goes (py-spy)"
+    )
+
+
+def run(options: argparse.Namespace) -> list[Figure]:
+    """Run jobs that echo a word and end."""
+    profile = RESULTS / f"{options.name}-profile" if options.profile else None
+    with (
+        a_fleet(options.hosts, options.latency) as fleet,
+        a_whole_node(fleet.arguments(options.slots)) as node,
+    ):
+        _burst(node, fleet, options, 200, "warm-up")
+        figures = list(_overrun(node, fleet, options, profile))
+        rate = options.rate or figures[0].value / 2
+        figures += _half(node, options, rate)
+    return [*with_goals(figures, GOALS), Figure("load.after", os.getloadavg()[0], "")]
+
+
+def _burst(
+    node: WholeNode, fleet: Fleet, options: argparse.Namespace, count: int, prefix: str
+) -> None:
+    del fleet
+    before = node.finished()
+    bodies = [_job(f"{prefix}-{number}", options) for number in range(count)]
+    submit(Door(node.host, node.port, node.token), bodies)
+    node.until(lambda: node.finished() >= before + count, PATIENCE, "all finished", every=0.5)
+
+
+def _overrun(
+    node: WholeNode, fleet: Fleet, options: argparse.Namespace, profile: Path | None
+) -> Iterator[Figure]:
+    before = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
+    began = time.perf_counter()
+    with profiled(node.pid, profile):
+        _burst(node, fleet, options, options.jobs, "burst")
+    passed = time.perf_counter() - began
+    after = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
+    jobs = _named(node, "b-burst-")
+    expect_success(jobs)
+    accepted = sorted(seconds_at(job, "accepted") for job in jobs)
+    reaped = sorted(seconds_at(job, "reaped") for job in jobs)
+    yield Figure("dispatch.rate", len(jobs) / (reaped[-1] - accepted[0]), "/s", Better.HIGHER)
+    rest = [at for at in reaped if at > accepted[-1]]
+    if len(rest) > len(jobs) / 10:
+        rate = len(rest) / (reaped[-1] - accepted[-1])
+        yield Figure("dispatch.rate.all_accepted", rate, "/s", Better.HIGHER)
+    for who, old, new in zip(("node", "servers", "hosts"), before, after, strict=True):
+        each = (new - old) / len(jobs) * 1000
+        yield Figure(f"cpu_per_job.{who}", each, "ms", Better.LOWER)
+        yield Figure(f"cpu.{who}", (new - old) / passed, "cores")
+    yield from phase_figures("burst", jobs)
+
+
+def _half(node: WholeNode, options: argparse.Namespace, rate: float) -> Iterator[Figure]:
+    count = max(20, int(rate * options.seconds))
+    before = node.finished()
+    busy, began = node.cpu_seconds(), time.perf_counter()
+    bodies = [_job(f"half-{number}", options) for number in range(count)]
+    answers = arrive(Door(node.host, node.port, node.token), bodies, rate)
+    node.until(lambda: node.finished() >= before + count, PATIENCE, "all finished", every=0.5)
+    cores = (node.cpu_seconds() - busy) / (time.perf_counter() - began)
+    jobs = _named(node, "b-half-")
+    expect_success(jobs)
+    yield Figure("half.rate", rate, "/s")
+    yield Figure("half.cpu.node", cores, "cores")
+    yield from spread("half.queue_to_create", between(jobs, "accepted", "created"))
+    yield from spread("half.claim_to_create", between(jobs, "claimed", "created"))
+    yield from spread("half.accept", [seconds * 1000 for seconds in answers])
+    yield from phase_figures("half", jobs)
+
+
+def _job(number: str, options: argparse.Namespace) -> dict[str, object]:
+    return body(number, ["echo", "done"], network=options.network)
+
+
+def _named(node: WholeNode, prefix: str) -> list[dict[str, object]]:
+    return [job for job in node.jobs() if job["external_id"].startswith(prefix)]

@@ -1,0 +1,139 @@
+"""A client that sends at given times, whether or not earlier answers are there."""
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.load import request, run_client
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+BUFFER = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a node answers."""
+
+    host: str
+    port: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, with the seconds it took."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+    def json(self) -> Any:  # noqa: ANN401 - it is whatever was sent
+        """Return the body as what it stands for."""
+        return json.loads(self.body)
+
+
+class Client:
+    """Connections that are kept, as many as are needed at once."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def send(self, method: str, path: str, body: object = None) -> Answer:
+        """Send a request, and return its answer. Raises OSError, IncompleteReadError."""
+        raw = json.dumps(body).encode() if body is not None else b""
+        data = request(method, path, token=self._door.token, body=raw)
+        if method == "POST" and not raw:
+            data = data.replace(b"\r\n\r\n", b"\r\ncontent-length: 0\r\n\r\n", 1)
+        began = time.perf_counter()
+        reader, writer = self._idle.pop() if self._idle else await self._connect()
+        writer.write(data)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        content = await reader.readexactly(int(length[1])) if length else b""
+        seconds = time.perf_counter() - began
+        if _CLOSE.search(head):
+            writer.close()
+        else:
+            self._idle.append((reader, writer))
+        return Answer(int(head[9:12]), content, seconds)
+
+    async def follow(self, job_id: str) -> float | None:
+        """Follow a log to its end; return when its first byte came, in Unix seconds."""
+        reader, writer = await self._connect()
+        path = f"/api/jobs/{job_id}/logs?follow=true"
+        writer.write(request("GET", path, token=self._door.token))
+        await reader.readuntil(b"\r\n\r\n")
+        first: float | None = None
+        while piece := await reader.read(1 << 16):
+            first = first or (time.time() if not piece.startswith(b"0\r\n") else None)
+            if piece.endswith(b"0\r\n\r\n"):
+                break
+        writer.close()
+        return first
+
+    async def close(self) -> None:
+        """Close what is idle."""
+        for _, writer in self._idle:
+            writer.close()
+        self._idle.clear()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(self._door.host, self._door.port, limit=BUFFER)
+
+
+async def _submit(door: Door, bodies: Iterable[object], clients: int) -> list[str]:
+    client, left, ids = Client(door), iter(bodies), []
+
+    async def work() -> None:
+        for body in left:
+            answer = await client.send("POST", "/api/jobs/delegate", body)
+            if answer.status != 201:
+                raise RuntimeError(f"not accepted: {answer.status} {answer.body[:300]!r}")
+            ids.append(answer.json()["id"])
+
+    await asyncio.gather(*(work() for _ in range(clients)))
+    await client.close()
+    return ids
+
+
+def submit(door: Door, bodies: Iterable[object], clients: int = 16) -> list[str]:
+    """Delegate jobs as fast as so many clients can; return their ids."""
+    return run_client(_submit(door, bodies, clients))
+
+
+async def _arrive(door: Door, bodies: Sequence[object], rate: float) -> list[float]:
+    client, tasks, dice = Client(door), [], random.Random(7)  # noqa: S311 - the same each time
+    loop = asyncio.get_running_loop()
+    at = loop.time()
+    for body in bodies:
+        at += dice.expovariate(rate)
+        await asyncio.sleep(max(0.0, at - loop.time()))
+        tasks.append(asyncio.ensure_future(client.send("POST", "/api/jobs/delegate", body)))
+    answers = await asyncio.gather(*tasks)
+    await client.close()
+    if refused := [answer for answer in answers if answer.status != 201]:
+        raise RuntimeError(f"{len(refused)} not accepted: {refused[0].body[:300]!r}")
+    return [answer.seconds for answer in answers]
+
+
+def arrive(door: Door, bodies: Sequence[object], rate: float) -> list[float]:
+    """Delegate jobs at random times, so many a second on average; return the answers' seconds."""
+    return run_client(_arrive(door, bodies, rate))
+
+
+async def send_all(
+    client: Client, paths: Iterable[str], at_once: int = 16
+) -> AsyncIterator[Answer]:
+    """Post to many paths, so many at once."""
+    waiting = list(paths)
+    for start in range(0, len(waiting), at_once):
+        few = waiting[start : start + at_once]
+        for answer in await asyncio.gather(*(client.send("POST", path) for path in few)):
+            yield answer
