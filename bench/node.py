@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,13 +43,15 @@ class Node:
         """Return its resident memory in bytes, without its servers."""
         return resident(self.pid)
 
-    def wakeups(self) -> int:
-        """Return how often its threads have gone to sleep so far."""
-        return sum(
-            int(line.split()[1])
-            for thread in Path(f"/proc/{self.pid}/task").iterdir()
-            for line in (thread / "status").read_text().splitlines()
-            if line.startswith("voluntary_ctxt_switches")
+    def sleeps(self) -> Counter[str]:
+        """Return how often each of its threads has gone to sleep so far."""
+        return Counter(
+            {
+                thread.name: int(line.split()[1])
+                for thread in Path(f"/proc/{self.pid}/task").iterdir()
+                for line in (thread / "status").read_text().splitlines()
+                if line.startswith("voluntary_ctxt_switches")
+            }
         )
 
 

@@ -21,9 +21,11 @@ def run(options: argparse.Namespace) -> list[Figure]:
     arguments = [word for host in options.docker_host for word in ("--docker-host", host)]
     with a_node(arguments) as node:
         time.sleep(SETTLE_SECONDS)
-        wakeups, cpu = node.wakeups(), node.cpu_seconds()
+        before, cpu = node.sleeps(), node.cpu_seconds()
         time.sleep(options.seconds)
-        wakeups, cpu = node.wakeups() - wakeups, node.cpu_seconds() - cpu
+        # Counters subtract thread by thread: one that has ended meanwhile takes nothing away.
+        wakeups = (node.sleeps() - before).total()
+        cpu = node.cpu_seconds() - cpu
         memory = node.resident()
     return [
         Figure("idle.wakeups", wakeups / options.seconds, "/s", Better.LOWER),
