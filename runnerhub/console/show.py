@@ -1,6 +1,7 @@
 """Answers as text for people. What comes from jobs and hosts is text, and moves no cursor."""
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from runnerhub.console.grammar import COMMANDS
@@ -151,10 +152,10 @@ def _actor(actor: Answer) -> Iterator[str]:
 
 def _recent(notes: list[Answer]) -> Iterator[str]:
     """Yield a line for each message, with how long it was handled where that is over."""
-    for note, following in zip(notes, [*notes[1:], None], strict=True):
+    for note, following in zip_longest(notes, notes[1:]):
         if note["what"] == "handled":
             continue
-        spent = following["handling_seconds"] if following is not None else None
+        spent = following["handling_seconds"] if following else None
         words = "" if spent is None else f"  (in {spent * 1000:.2f} ms)"
         yield f"{note['seconds_ago']:6.1f} s ago  {_note(note)}{words}"
 

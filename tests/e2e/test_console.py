@@ -63,6 +63,10 @@ def test_looking_at_a_node_and_steering_it(node: NodeProcess) -> None:
     text = console(folder, "tree jobs").stdout
     assert f"job:{job} (job)  running" in text
 
+    for command in ("tree", "top", f"actor job:{job} --seconds 0", f"trace {job} --seconds 0"):
+        done = console(folder, command)
+        assert (done.returncode, done.stderr) == (0, ""), command
+
     found = as_json(folder, f"actor job:{job} --seconds 0")
     assert found["facts"]["explanation"] == "running on h1"
     assert any("watch" in frame["function"] for each in found["stack"] for frame in each["frames"])

@@ -141,6 +141,7 @@ def test_an_actor_as_text() -> None:
         "      trio/a.py:7",
         "        f: g",
     ]
+    assert "  recent     none" in result_lines("actor", {**actor, "recent": []})
 
 
 def test_steering_as_text() -> None:
