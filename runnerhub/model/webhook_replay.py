@@ -11,6 +11,8 @@ from runnerhub.model.webhook_job import moment, text, whole
 # GitHub keeps what it could not deliver for three days; the last minutes are left alone.
 REDELIVERABLE = timedelta(days=3) - timedelta(minutes=10)
 MOST_ATTEMPTS = 3
+# GitHub waits 10 s for an answer: what is younger may be under way, whatever its status says.
+UNDER_WAY = timedelta(seconds=15)
 _GOOD = range(200, 400)
 
 
@@ -66,6 +68,7 @@ def lost(attempts: Iterable[Attempt], now: datetime) -> Sequence[Attempt]:
         if not any(each.status_code == 0 or each.status_code in _GOOD for each in group)
         and len({each.id for each in group}) <= MOST_ATTEMPTS
         and now - min(each.at for each in group) < REDELIVERABLE
+        and now - max(each.at for each in group) > UNDER_WAY
     ]
     return sorted(found, key=lambda attempt: attempt.id)
 

@@ -1,8 +1,8 @@
 """The reconciler: jobs that no delivery told of, or not as they stand, are found at GitHub."""
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -33,8 +33,19 @@ class Spent(Exception):
     """The requests of this round are used up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to look: a repository, or one run in it."""
+
+    repository: str
+    run: int | None = None
+
+
 class Reconciler:
     """Compare the ledger with GitHub, a part in each round.
+
+    Two lines of places are gone through: where something happened lately, and all others. Each
+    goes on in the next round where it stopped, and begins anew when it came to its end.
 
     Args:
         desk: of the webhooks.
@@ -47,8 +58,9 @@ class Reconciler:
         self._github = github
         self._events = events
         self._left = 0
-        self._recent: deque[str] = deque()
-        self._others: deque[str] = deque()
+        self._recent: deque[Place] = deque()
+        self._others: deque[Place] = deque()
+        self._visible: Sequence[str] = ()
         self._list_at = 0.0
         self._shut_until: dict[str, float] = {}
 
@@ -57,43 +69,51 @@ class Reconciler:
         self._left = MOST_REQUESTS
         await self._follow_up()
         recent = await self._desk.jobs.repositories(RECENT_DAYS, limit=MOST_RECENT)
-        _renew(self._recent, recent)
-        if trio.current_time() >= self._list_at:
-            visible = await visible_repositories(
-                self._github, self._desk.app, self._desk.credentials
-            )
-            self._list_at = trio.current_time() + LISTED_EVERY
-            _renew(self._others, (name for name in visible if name not in self._recent))
-        # Where something happened lately comes first, with half of what is left at most.
+        if not self._recent:
+            self._recent.extend(map(Place, recent))
+        if not self._others:
+            if trio.current_time() >= self._list_at:
+                self._visible = await visible_repositories(
+                    self._github, self._desk.app, self._desk.credentials
+                )
+                self._list_at = trio.current_time() + LISTED_EVERY
+            self._others.extend(Place(name) for name in self._visible if name not in set(recent))
         await self._go_through(self._recent, self._left // 2)
         await self._go_through(self._others, self._left)
 
-    async def _go_through(self, names: deque[str], requests: int) -> None:
+    async def _go_through(self, line: deque[Place], requests: int) -> None:
         spare, self._left = self._left - requests, requests
         try:
-            for _ in range(len(names)):
-                name = names[0]
-                await self._look_into(name)
-                names.rotate(-1)
+            while line:
+                found = await self._look(line[0])
+                line.popleft()
+                line.extendleft(reversed(found))
         except Spent:
-            names.rotate(-1)  # its other half is seen in the next turn
+            return  # the first in the line is looked at again
         finally:
             self._left += spare
 
-    async def _look_into(self, repository: str) -> None:
-        if self._shut_until.get(repository, 0.0) > trio.current_time():
-            return
+    async def _look(self, place: Place) -> Sequence[Place]:
+        """Look at a place; return those to look at next."""
+        if self._shut_until.get(place.repository, 0.0) > trio.current_time():
+            return ()
         try:
-            for status in (QUEUED, IN_PROGRESS):
-                for run in await self._runs(repository, status):
-                    await self._take_note(await self._jobs(repository, run))
+            if place.run is not None:
+                await self._take_note(await self._jobs(place.repository, place.run))
+                return ()
+            runs = [run for s in (QUEUED, IN_PROGRESS) for run in await self._runs(place, s)]
         except GitHubRefused as error:
-            self._shut_until[repository] = trio.current_time() + SHUT_SECONDS
-            log.info("runs refused", action="runs_refused", repository=repository, why=str(error))
+            if place.run is None:
+                self._shut_until[place.repository] = trio.current_time() + SHUT_SECONDS
+            log.info("runs refused", action="runs_refused", place=str(place), why=str(error))
+            return ()
+        known = await self._desk.jobs.known_runs(runs)
+        # Those of which nobody told come first.
+        return [Place(place.repository, run) for run in sorted(runs, key=known.__contains__)]
 
-    async def _runs(self, repository: str, status: str) -> list[int]:
-        path = f"/repos/{repository}/actions/runs"
-        tag = f"runs:{repository.lower()}"
+    async def _runs(self, place: Place, status: str) -> list[int]:
+        path = f"/repos/{place.repository}/actions/runs"
+        tag = f"runs:{place.repository.lower()}"
         found = await self._list(path, "workflow_runs", "open_runs", tag, status=status)
         return [number for run in found if (number := whole(run.get("id"))) is not None]
 
@@ -159,12 +179,3 @@ class Reconciler:
         if self._left <= 0:
             raise Spent
         self._left -= 1
-
-
-def _renew(names: deque[str], found: Iterable[str]) -> None:
-    """Let a line hold what was found and nothing else; who stood in it keeps the place."""
-    wanted = dict.fromkeys(found)
-    kept = [name for name in names if name in wanted]
-    new = [name for name in wanted if name not in set(kept)]
-    names.clear()
-    names.extend([*new, *kept])

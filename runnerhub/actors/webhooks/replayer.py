@@ -145,7 +145,7 @@ class Replayer:
             log.warning("no redelivery", action="redelivery_refused", why=str(error))
         else:
             self._desk.statistics.redelivered["asked"] += 1
-            log.info("asked again", action="redelivery", event=attempt.event, guid=attempt.guid)
+            log.info("asked again", action="redelivery", what=attempt.event, guid=attempt.guid)
 
     async def _call(self, source: Source, request: Request) -> Response:
         if source.credential is not None and self._desk.app is not None:
