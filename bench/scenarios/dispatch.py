@@ -50,21 +50,20 @@ def run(options: argparse.Namespace) -> list[Figure]:
         a_fleet(options.hosts, options.latency) as fleet,
         a_whole_node(fleet.arguments(options.slots)) as node,
     ):
-        _burst(node, fleet, options, 200, "warm-up")
+        _burst(node, options, 200, "warm-up")
         figures = list(_overrun(node, fleet, options, profile))
         rate = options.rate or figures[0].value / 2
         figures += _half(node, options, rate)
     return [*with_goals(figures, GOALS), Figure("load.after", os.getloadavg()[0], "")]
 
 
-def _burst(
-    node: WholeNode, fleet: Fleet, options: argparse.Namespace, count: int, prefix: str
-) -> None:
-    del fleet
-    before = node.finished()
+def _burst(node: WholeNode, options: argparse.Namespace, count: int, prefix: str) -> int:
+    """Run so many jobs; return how often one was refused for a while."""
+    before, refusals = node.finished(), list[float]()
     bodies = [_job(f"{prefix}-{number}", options) for number in range(count)]
-    submit(Door(node.host, node.port, node.token), bodies)
+    submit(Door(node.host, node.port, node.token), bodies, refusals=refusals)
     node.until(lambda: node.finished() >= before + count, PATIENCE, "all finished", every=0.5)
+    return len(refusals)
 
 
 def _overrun(
@@ -73,7 +72,7 @@ def _overrun(
     before = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
     began = time.perf_counter()
     with profiled(node.pid, profile):
-        _burst(node, fleet, options, options.jobs, "burst")
+        refused = _burst(node, options, options.jobs, "burst")
     passed = time.perf_counter() - began
     after = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
     jobs = _named(node, "b-burst-")

@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from bench.load import run_client
 from bench.measure import percentile
@@ -130,13 +131,21 @@ def _job_alone(stage: Stage, kind: str, number: int, keep: Times) -> None:
     for what, script in (("lasting", LASTING), ("short", SHORT)):
         job = _job(stage, f"alone-{what}-{number}", script)
         seen = _follow(stage.nodes[kind], job)
+        view = _finished(stage.nodes[kind], seen[0])
         stage.settle()
-        view = stage.nodes[kind].client.get(f"/api/jobs/{seen[0]}").json()
         expect_success([view])
         accepted = seconds_at(view, "accepted")
         keep[f"{what}.started"].append(seconds_at(view, "started") - accepted)
         keep[f"{what}.first_output"].append(seen[1] - accepted)
         keep[f"{what}.whole"].append(seconds_at(view, "reaped") - accepted)
+
+
+def _finished(node: WholeNode, job_id: str) -> dict[str, Any]:
+    def view() -> dict[str, Any] | None:
+        found = node.client.get(f"/api/jobs/{job_id}").raise_for_status().json()
+        return found if found["phase"] == "finished" else None
+
+    return node.until(view, PATIENCE, f"{job_id} is finished", every=0.02)
 
 
 def _follow(node: WholeNode, job: dict[str, object]) -> tuple[str, float]:
@@ -176,9 +185,8 @@ def _jobs_together(stage: Stage, kind: str, number: int, each: int, keep: Times)
         await client.close()
         return [str(answer.json()["id"]) for answer in sent]
 
-    ids = set(run_client(work()))
+    views = [_finished(node, one) for one in run_client(work())]
     stage.settle()
-    views = [view for view in node.jobs() if view["id"] in ids]
     expect_success(views)
     accepted = min(seconds_at(view, "accepted") for view in views)
     reaped = max(seconds_at(view, "reaped") for view in views)

@@ -49,12 +49,14 @@ def run(options: argparse.Namespace) -> list[Figure]:
             body(number, ["sleep", "86400"], network=options.network)
             for number in range(options.jobs)
         )
-        ids = submit(door, jobs)
+        refusals: list[float] = []
+        ids = submit(door, jobs, refusals=refusals)
         node.until(lambda: node.actors("job") == options.jobs, PATIENCE, "all have an actor", 1.0)
         node.until(lambda: _followed(node, files, options.jobs), PATIENCE, "all run", 1.0)
         passed = time.perf_counter() - began
         figures = [
             Figure("running.until_all_run", passed, "s", Better.LOWER),
+            Figure("filling.refused", len(refusals), "times 503", Better.LOWER, 0),
             *_stalls("filling", node),
         ]
         time.sleep(SETTLE_SECONDS)

@@ -88,24 +88,47 @@ class Client:
         return await asyncio.open_connection(self._door.host, self._door.port, limit=BUFFER)
 
 
-async def _submit(door: Door, bodies: Iterable[object], clients: int) -> list[str]:
+async def _delegate(client: Client, body: object, refusals: list[float]) -> str:
+    """Delegate a job, again and again while the node says that it is overrun, as the API asks."""
+    while True:
+        answer = await client.send("POST", "/api/jobs/delegate", body)
+        if answer.status in (200, 201):
+            return str(answer.json()["id"])
+        if answer.status != 503:
+            raise RuntimeError(f"not accepted: {answer.status} {answer.body[:300]!r}")
+        refusals.append(time.time())
+        await asyncio.sleep(1.0)
+
+
+async def _submit(
+    door: Door, bodies: Iterable[object], clients: int, refusals: list[float]
+) -> list[str]:
     client, left, ids = Client(door), iter(bodies), []
 
     async def work() -> None:
         for body in left:
-            answer = await client.send("POST", "/api/jobs/delegate", body)
-            if answer.status != 201:
-                raise RuntimeError(f"not accepted: {answer.status} {answer.body[:300]!r}")
-            ids.append(answer.json()["id"])
+            ids.append(await _delegate(client, body, refusals))
 
     await asyncio.gather(*(work() for _ in range(clients)))
     await client.close()
     return ids
 
 
-def submit(door: Door, bodies: Iterable[object], clients: int = 16) -> list[str]:
-    """Delegate jobs as fast as so many clients can; return their ids."""
-    return run_client(_submit(door, bodies, clients))
+def submit(
+    door: Door,
+    bodies: Iterable[object],
+    clients: int = 16,
+    refusals: list[float] | None = None,
+) -> list[str]:
+    """Delegate jobs as fast as so many clients can; return their ids.
+
+    Args:
+        door: where.
+        bodies: the jobs.
+        clients: how many wait for an answer at once.
+        refusals: gets the time of each 503; the job is sent again a second later.
+    """
+    return run_client(_submit(door, bodies, clients, [] if refusals is None else refusals))
 
 
 async def _arrive(door: Door, bodies: Sequence[object], rate: float) -> list[float]:
