@@ -36,14 +36,14 @@ async def end(attempt: Attempt, outcome: Outcome) -> None:
         await _give_back(attempt, outcome)
 
 
-async def finish(attempt: Attempt) -> None:
+async def finish(attempt: Attempt, deadline_at: float) -> None:
     """Reap the sandbox of a concluded job: REAPING → FINISHED.
 
-    Where it cannot be reaped now the job stays REAPING, and recovery sends another actor.
+    Where it cannot be reaped by the deadline, which is that of the conclusion too, the job stays
+    REAPING, and recovery sends another actor.
     """
     await attempt.trust()
     job, world = attempt.job, attempt.world
-    deadline_at = trio.current_time() + attempt.budget
     try:
         await reap(attempt.host.engine, attempt.plan, world.subnets, deadline_at=deadline_at)
         with cleanup(deadline_at):

@@ -78,17 +78,18 @@ class JobActor:
 
     async def _live(self) -> None:
         attempt = self._attempt
+        deadline_at: float | None = None
         if attempt.job.phase is not Phase.REAPING:
             outcome: Outcome | None = None
             async with trio.open_nursery() as pumps:
                 with self._scope:
                     outcome = await self._until_outcome(pumps)
-                budget = attempt.budget + attempt.pool.stop_grace
-                with cleanup(trio.current_time() + budget):
+                deadline_at = trio.current_time() + attempt.budget + attempt.pool.stop_grace
+                with cleanup(deadline_at):
                     await end(attempt, outcome or self._cancelled)
                 pumps.cancel_scope.cancel()
         if attempt.job.phase is Phase.REAPING:
-            await finish(attempt)
+            await finish(attempt, deadline_at or trio.current_time() + attempt.budget)
 
     async def _until_outcome(self, pumps: trio.Nursery) -> Outcome:
         host = self._attempt.host
