@@ -1,10 +1,12 @@
 """The commands that look at one actor closely: `actor` and `trace`."""
 
+import json
 import linecache
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import trio
@@ -23,6 +25,8 @@ MOST_RECORDINGS = 16
 MOST_WAITING = 10
 TRACE_ROOM = 256
 LEDGER_SECONDS = 1.0
+MOST_DATA = 12
+LONGEST_DATA = 200
 
 
 class Recordings:
@@ -96,10 +100,11 @@ def _stack(stack: TaskStack) -> dict[str, Any]:
 
 
 def _notes(notes: Sequence[Note]) -> list[dict[str, Any]]:
-    now = trio.current_time()
+    now, today = trio.current_time(), datetime.now(UTC)
     return [
         {
             "seq": note.seq,
+            "at": (today - timedelta(seconds=now - note.at)).isoformat(timespec="milliseconds"),
             "seconds_ago": round(now - note.at, 3),
             "what": note.what,
             "text": note.text,
@@ -184,11 +189,16 @@ class _Tracing:
             await trio.sleep(LEDGER_SECONDS)
 
 
+def _brief(value: object) -> str:
+    words = value if isinstance(value, str) else json.dumps(value, default=str)
+    return words if len(words) <= LONGEST_DATA else f"{words[: LONGEST_DATA - 1]}…"
+
+
 def _event(event: JobEvent) -> dict[str, Any]:
     return {
         "seq": event.seq,
         "at": event.at.isoformat(),
         "kind": event.kind,
         "attempt": event.attempt,
-        "data": {key: describe(value) for key, value in list(event.data.items())[:12]},
+        "data": {key: _brief(value) for key, value in list(event.data.items())[:MOST_DATA]},
     }

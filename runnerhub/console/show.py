@@ -9,6 +9,7 @@ from runnerhub.console.grammar import COMMANDS
 Answer = dict[str, Any]
 
 HIDDEN = ("names",)
+CLOCK = slice(11, 23)  # of a moment in RFC 3339: the time of day, to the millisecond
 
 
 def lines_of(command: str, part: Answer) -> Iterator[str]:
@@ -69,7 +70,7 @@ def _result_lines(command: str, result: Answer) -> Iterator[str]:
             yield f"restarted {', '.join(result['restarted'])}"
         case "drain" | "undrain":
             host = result["host"]
-            detail = f" ({host['detail']})" if host["detail"] else ""
+            detail = f" ({host['detail']})" if host["state"] not in ("ready", "draining") else ""
             running = f"{len(host['running'])} of {host['slots']} slots taken"
             yield f"{host['name']} is {host['state']}{detail}; {running}"
         case "names":
@@ -112,9 +113,9 @@ def _trace(part: Answer) -> Iterator[str]:
         yield f"the ledger cannot be read just now: {part['trouble']}"
     for event in part.get("events", ()):
         data = ", ".join(f"{key}={value}" for key, value in event["data"].items())
-        yield f"{event['at'][11:23]}  event    {event['kind']}  {data}".rstrip()
+        yield f"{event['at'][CLOCK]}  event    {event['kind']}  {data}".rstrip()
     for note in part.get("notes", ()):
-        yield f"{'':12}  {_note(note)}"
+        yield f"{note['at'][CLOCK]}  {_note(note)}"
 
 
 def _note(note: Answer) -> str:

@@ -67,6 +67,7 @@ def test_top_as_text() -> None:
 
 
 def test_a_trace_as_text() -> None:
+    note = {"at": "2026-01-01T10:11:12.000+00:00"}
     part = {
         "job": "job_1",
         "phase": "running",
@@ -76,16 +77,16 @@ def test_a_trace_as_text() -> None:
             {"at": "2026-01-01T10:11:12.131415+00:00", "kind": "exited", "data": {"exit_code": "0"}}
         ],
         "notes": [
-            {"what": "took", "text": "CancelJob()", "handling_seconds": None},
-            {"what": "handled", "text": "", "handling_seconds": 0.0015},
+            {**note, "what": "took", "text": "CancelJob()", "handling_seconds": None},
+            {**note, "what": "handled", "text": "", "handling_seconds": 0.0015},
         ],
     }
     assert list(lines_of("trace", part)) == [
         "job_1: running, running on h1",
         "the ledger cannot be read just now: refused",
         "10:11:12.131  event    exited  exit_code=0",
-        "              took     CancelJob()",
-        "              handled  in 1.50 ms",
+        "10:11:12.000  took     CancelJob()",
+        "10:11:12.000  handled  in 1.50 ms",
     ]
 
 
@@ -147,9 +148,7 @@ def test_an_actor_as_text() -> None:
 def test_steering_as_text() -> None:
     host = {"name": "h1", "state": "draining", "detail": "is draining", "slots": 4}
     result = {"host": {**host, "running": ["a"]}}
-    assert list(result_lines("drain", result)) == [
-        "h1 is draining (is draining); 1 of 4 slots taken"
-    ]
+    assert list(result_lines("drain", result)) == ["h1 is draining; 1 of 4 slots taken"]
     assert list(lines_of("restart", {"restarting": ["api", "console"]})) == [
         "restarting api, console …"
     ]
