@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from runnerhub.adapters.docker import DockerEngine, TlsFiles
 from runnerhub.config import Settings
 from runnerhub.errors import RunnerHubError
 from runnerhub.model.sandbox import LABEL_CLUSTER
 from runnerhub.ports.errors import PortError
 from runnerhub.runtime import Bridge
 from runnerhub.runtime.guest import run_guest
+from runnerhub.service.engines import docker_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,7 @@ async def _reap(
 ) -> list[Leftover]:
     found: list[Leftover] = []
     for host in settings.docker_hosts:
-        tls = None
-        if host.tls_ca and host.tls_cert and host.tls_key:
-            tls = TlsFiles(host.tls_ca, host.tls_cert, host.tls_key)
-        engine = DockerEngine(bridge, host.url, tls)
+        engine = docker_engine(bridge, host)
         await engine.open()
         try:
             label = LABEL_CLUSTER if cluster is None else f"{LABEL_CLUSTER}={cluster}"

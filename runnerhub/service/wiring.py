@@ -14,10 +14,9 @@ from runnerhub.actors.hub import CoreHub
 from runnerhub.actors.metrics import WorldCollector
 from runnerhub.actors.tree import build_tree
 from runnerhub.actors.world import CoreSettings, HostState, World
-from runnerhub.adapters.docker import DockerEngine, TlsFiles
 from runnerhub.api import create_app, serve_api
 from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
-from runnerhub.config import HostSettings, PoolSettings, Settings
+from runnerhub.config import PoolSettings, Settings
 from runnerhub.console.door import Door
 from runnerhub.model.job import Network, Resources
 from runnerhub.model.pool import Pool
@@ -27,6 +26,7 @@ from runnerhub.ports.engine import Engine
 from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
 from runnerhub.runtime.metrics import register_metrics
 from runnerhub.runtime.spec import AnySpec
+from runnerhub.service.engines import docker_engine
 from runnerhub.service.github import github_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
@@ -68,7 +68,7 @@ def build_node(
             host.name: HostState(
                 host.name,
                 host.url,
-                (engines or {}).get(host.name) or _engine(bridge, host),
+                (engines or {}).get(host.name) or docker_engine(bridge, host),
                 host.slots,
                 frozenset(label.lower() for label in host.labels),
                 reserves=host.reserve,
@@ -131,13 +131,6 @@ def build_node(
 def _fleet(world: World) -> Iterator[AnySpec]:
     if world.github is not None and any(pool.scope for pool in world.settings.pools):
         yield ChildSpec("fleet", FleetActor(world, world.github).run, kind="fleet")
-
-
-def _engine(bridge: Bridge, host: HostSettings) -> DockerEngine:
-    tls = None
-    if host.tls_ca and host.tls_cert and host.tls_key:
-        tls = TlsFiles(host.tls_ca, host.tls_cert, host.tls_key)
-    return DockerEngine(bridge, host.url, tls)
 
 
 def _core_settings(settings: Settings, node_id: str) -> CoreSettings:
