@@ -163,9 +163,6 @@ async def test_a_round_keeps_to_its_requests(
 
 
 async def test_what_was_durable_is_worked_on_in_the_next_life(autojump_clock: MockClock) -> None:
-    class Killed(BaseException):
-        pass
-
     async with place() as at:
         observe, stop = at.jobs.observe, trio.Event()
 
@@ -173,7 +170,7 @@ async def test_what_was_durable_is_worked_on_in_the_next_life(autojump_clock: Mo
             stop.set()
             await trio.sleep_forever()
 
-        at.jobs.observe = never  # type: ignore[method-assign]
+        at.jobs.observe = never  # type: ignore[method-assign, assignment]
         with trio.CancelScope() as life:
             async with at.life():
                 (job,) = at.order()

@@ -57,4 +57,3 @@ CREATE INDEX github_jobs_queued
 CREATE INDEX github_jobs_open ON github_jobs (heard_at) WHERE status <> 'completed';
 CREATE INDEX github_jobs_heard ON github_jobs (heard_at);
 CREATE INDEX github_jobs_by_runner ON github_jobs (runner_name) WHERE runner_name IS NOT NULL;
-CREATE INDEX github_jobs_by_run ON github_jobs (run_id);
