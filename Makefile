@@ -19,7 +19,7 @@ SEEDS ?= 1000
 JOBS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults scale lint types contracts check format lock image clean runtime dev
+.PHONY: help demo test faults scale bench lint types contracts check format lock image clean runtime dev
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ faults: dev ## Hold the promise under random faults (SEEDS=1000; a failing seed 
 
 scale: dev ## Let Redis forget everything while JOBS=1000 wait and run, on two real engines (minutes)
 	@RUNNERHUB_SCALE=$(JOBS) $(BIN)/python -m pytest tests/e2e/test_flush_at_scale.py -q $(ARGS)
+
+bench: dev ## Measure everything, on a machine with nothing else to do (an hour; ARGS=--quick to see it work)
+	@$(BIN)/python -m bench.all $(ARGS)
 
 lint: dev ## Check style and formatting (ruff)
 	@$(BIN)/ruff check .

@@ -84,6 +84,7 @@ def _overrun(
     if len(rest) > len(jobs) / 10:
         rate = len(rest) / (reaped[-1] - accepted[-1])
         yield Figure("dispatch.rate.all_accepted", rate, "/s", Better.HIGHER)
+    yield Figure("dispatch.refused", refused, "times 503", Better.LOWER, 0)
     for who, old, new in zip(("node", "servers", "hosts"), before, after, strict=True):
         each = (new - old) / len(jobs) * 1000
         yield Figure(f"cpu_per_job.{who}", each, "ms", Better.LOWER)

@@ -103,11 +103,13 @@ async def _delegate(client: Client, body: object, refusals: list[float]) -> str:
 async def _submit(
     door: Door, bodies: Iterable[object], clients: int, refusals: list[float]
 ) -> list[str]:
-    client, left, ids = Client(door), iter(bodies), []
+    client, left = Client(door), iter(bodies)
+    ids: list[str] = []
 
     async def work() -> None:
         for body in left:
-            ids.append(await _delegate(client, body, refusals))
+            job_id = await _delegate(client, body, refusals)
+            ids.append(job_id)
 
     await asyncio.gather(*(work() for _ in range(clients)))
     await client.close()

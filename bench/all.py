@@ -1,0 +1,51 @@
+"""`python -m bench.all`: every scenario once, each in a process of its own, for figures to publish.
+
+The order puts what a warm machine disturbs least first. A scenario that fails, or misses a goal,
+is told at the end and does not keep the others from running.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from bench.scenarios import scenarios
+
+# Small enough to see within minutes that all of them work.
+QUICK = {
+    "accept": ["--clients", "1", "16", "--seconds", "1"],
+    "status": ["--clients", "1", "16", "--seconds", "1"],
+    "mailbox": ["--rounds", "1"],
+    "restart": ["--crashes", "5"],
+    "spawn": ["--counts", "1000"],
+    "console_cost": ["--rounds", "1", "--actors", "1000", "--seconds", "1"],
+    "idle": ["--seconds", "2"],
+    "dispatch": ["--jobs", "300", "--hosts", "10", "--seconds", "5"],
+    "cancel_to_reap": ["--rounds", "4"],
+    "overhead": ["--rounds", "2", "--waves", "1", "--each", "2"],
+    "recovery": ["--jobs", "40", "--hosts", "4", "--real-jobs", "8", "--rounds", "1"],
+    "running": ["--jobs", "500", "--hosts", "10", "--seconds", "5"],
+    "soak": ["--minutes", "1", "--rate", "10"],
+}
+LAST = ("dispatch", "cancel_to_reap", "overhead", "recovery", "running", "soak")
+
+
+def main() -> int:
+    """Run all; return 1 where one failed or missed a goal."""
+    parser = argparse.ArgumentParser(prog="python -m bench.all", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small, and nothing is saved")
+    parser.add_argument("--only", nargs="+", choices=scenarios(), help="these alone")
+    options = parser.parse_args()
+    first = [name for name in scenarios() if name not in LAST]
+    chosen = [name for name in (*first, *LAST) if name in (options.only or scenarios())]
+    failed = []
+    for name in chosen:
+        more = [*QUICK.get(name, []), "--no-save"] if options.quick else ["--check"]
+        if subprocess.run([sys.executable, "-m", "bench", name, *more], check=False).returncode:
+            failed.append(name)
+        print(flush=True)
+    print(f"failed, or missed a goal: {', '.join(failed)}" if failed else "all is well")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
