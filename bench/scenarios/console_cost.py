@@ -42,6 +42,7 @@ BURST_ACTORS = 50
 BURST_ACTORS_SECONDS = 0.5
 HELD_MS = 5.0
 MESSAGES = 100_000
+TAPPED = 2  # methods of a context that know of taps: at the begin and the end of a message
 
 PHASES = ("no_door", "door", "guest")
 
@@ -254,12 +255,17 @@ class _Without(ast.NodeTransformer):
 
 
 def _take_out() -> None:
-    for name in ("receive", "count_handled"):
-        function = getattr(ActorContext, name)
+    changed = 0
+    for name, function in list(vars(ActorContext).items()):
+        if not inspect.isfunction(function):
+            continue
         parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
         before = ast.unparse(parsed)
         parsed = ast.fix_missing_locations(_Without().visit(parsed))
-        assert ast.unparse(parsed) != before, f"nothing of the console's is in {name}"
+        if ast.unparse(parsed) == before:
+            continue
         names: dict[str, Any] = {}
         exec(compile(parsed, "<without>", "exec"), function.__globals__, names)  # noqa: S102
         setattr(ActorContext, name, names[name])
+        changed += 1
+    assert changed == TAPPED, f"{changed} methods know of taps, not {TAPPED}"
