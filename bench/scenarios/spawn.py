@@ -1,6 +1,7 @@
 """Actors started a second, and what an idle one costs in memory, beside bare trio tasks."""
 
 import argparse
+import gc
 from collections import deque
 from dataclasses import dataclass
 from time import process_time
@@ -22,6 +23,7 @@ class Crowd:
     count: int
     start_cpu_seconds: float
     stop_cpu_seconds: float
+    collect_cpu_seconds: float  # one full collection, for which everything else waits
     idle_bytes: float  # each, having received nothing
     used_bytes: float  # each, having answered one message
 
@@ -39,6 +41,9 @@ def run(options: argparse.Namespace) -> list[Figure]:
         figures += [
             Figure(f"start.trio_task.{count}", count / tasks.start_cpu_seconds, "/s"),
             Figure(f"start.runnerhub.{count}", count / ours.start_cpu_seconds, "/s", Better.HIGHER),
+            Figure(
+                f"collect.runnerhub.{count}", ours.collect_cpu_seconds * 1000, "ms", Better.LOWER
+            ),
             Figure(f"stop.runnerhub.{count}", count / ours.stop_cpu_seconds, "/s", Better.HIGHER),
             Figure(f"idle.trio_task.{count}", tasks.idle_bytes / 1000, "kB"),
             Figure(f"idle.runnerhub.{count}", ours.idle_bytes / 1000, "kB", Better.LOWER, IDLE_KB),
@@ -68,7 +73,10 @@ def actors(count: int) -> Crowd:
             starting = process_time() - began
             idle = settled()
             for number in range(count):
-                await root.registry.ref(f"idle-{number}").ask(lambda reply_to: reply_to, 5.0)
+                await root.registry.ref(f"idle-{number}").ask(lambda reply_to: reply_to, 60.0)
+            began = process_time()
+            gc.collect()
+            collecting = process_time() - began
             used = settled()
             began = process_time()
             root.stop()
@@ -76,6 +84,7 @@ def actors(count: int) -> Crowd:
             count=count,
             start_cpu_seconds=starting,
             stop_cpu_seconds=process_time() - began,
+            collect_cpu_seconds=collecting,
             idle_bytes=(idle - before) / count,
             used_bytes=(used - before) / count,
         )
@@ -102,6 +111,6 @@ def bare_tasks(count: int) -> Crowd:
             began = process_time()
             nursery.cancel_scope.cancel()
         each = (idle - before) / count
-        return Crowd(count, starting, process_time() - began, each, each)
+        return Crowd(count, starting, process_time() - began, 0.0, each, each)
 
     return trio.run(main)
