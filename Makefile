@@ -19,7 +19,7 @@ SEEDS ?= 1000
 JOBS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults scale bench lint types contracts check format lock image clean runtime dev
+.PHONY: help demo test faults scale circle bench lint types contracts check format lock image clean runtime dev
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ test: dev ## Run the tests; real servers that are missing are skipped with a rea
 
 faults: dev ## Hold the promise under random faults (SEEDS=1000; a failing seed replays with SEED=n)
 	@RUNNERHUB_SEEDS=$(SEEDS) $(if $(SEED),RUNNERHUB_SEED=$(SEED)) $(BIN)/python -m pytest tests/simulation/test_random_faults.py -q $(ARGS)
+
+circle: dev ## Run 500 workflow jobs of a GitHub that loses, doubles and reorders (JOBS=500 SEED=1)
+	@RUNNERHUB_CIRCLE_JOBS=$(if $(filter file,$(origin JOBS)),500,$(JOBS)) RUNNERHUB_SEED=$(or $(SEED),1) \
+	  $(BIN)/python -m pytest tests/simulation/test_circle.py -q --timeout 900 $(ARGS)
 
 scale: dev ## Let Redis forget everything while JOBS=1000 wait and run, on two real engines (minutes)
 	@RUNNERHUB_SCALE=$(JOBS) $(BIN)/python -m pytest tests/e2e/test_flush_at_scale.py -q $(ARGS)

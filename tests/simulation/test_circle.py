@@ -1,0 +1,100 @@
+"""From a workflow job that GitHub queues to nothing left, whatever goes wrong in between."""
+
+import os
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults, WebhookFaults
+from tests.simulation.circle import Circle, circle
+
+JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
+CANCELLED = 30
+
+
+def all_is_well(at: Circle) -> None:
+    assert {job.status for job in at.jobs()} == {"completed"}
+    assert {len(job.takers) for job in at.jobs()} <= {0, 1}, "a job ran twice"
+    assert at.runners() == []
+    assert at.cluster.leftovers() == {}
+
+
+async def test_a_job_runs_in_a_runner_of_its_own(autojump_clock: MockClock) -> None:
+    async with circle() as at:
+        async with at.life():
+            await trio.sleep(5)
+            began = trio.current_time()
+            at.at.order("self-hosted", "linux")
+            while not at.runners():
+                await trio.sleep(0.05)
+            assert trio.current_time() - began < 1.0
+            await at.until_completed()
+        (job,) = at.jobs()
+        assert job.conclusion in {"success", "failure"}
+        all_is_well(at)
+
+
+async def test_a_job_of_other_labels_is_nobodys(autojump_clock: MockClock) -> None:
+    async with circle() as at, at.life():
+        at.at.order("self-hosted", "windows")
+        await trio.sleep(60)
+        assert at.runners() == []
+
+
+async def test_a_job_behind_a_gate_starts_nothing(autojump_clock: MockClock) -> None:
+    async with circle() as at, at.life():
+        gated = {"name": "deploy", "labels": ["self-hosted", "linux"], "gate": "queued"}
+        (job,) = at.at.order(jobs=[gated])
+        await trio.sleep(60)
+        assert at.runners() == []
+        assert at.github.state.work.jobs[job].status == "waiting"
+
+
+async def test_a_runner_that_nobody_needs_any_more_goes(autojump_clock: MockClock) -> None:
+    async with circle() as at:
+        async with at.life():
+            (job,) = at.at.order("self-hosted", "linux")
+            while not at.runners():
+                await trio.sleep(0.05)
+            work = at.github.state.work
+            work.cancel_job(work.jobs[job])
+            await at.until_completed(within=300)
+        all_is_well(at)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [int(os.environ.get("RUNNERHUB_SEED", "1"))])
+async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
+    autojump_clock: MockClock, seed: int
+) -> None:
+    plan = FaultPlan(
+        seed=seed,
+        rest=RestFaults(error=0.01, lost=0.01),
+        webhooks=WebhookFaults(dropped=0.10, doubled=0.05, reordered=1.0, delay_seconds=20),
+        runners=RunnerFaults(crosswise=1.0, ghost=0.02),
+    )
+    async with circle(plan, seed=seed) as at:
+        async with at.life():
+            work = at.github.state.work
+            jobs = [at.at.order("self-hosted", "linux")[0] for _ in range(JOBS)]
+            for job in at.rng.sample(jobs, min(CANCELLED, JOBS // 3)):
+                await trio.sleep(at.rng.uniform(0, 4))
+                if work.jobs[job].status != "completed":
+                    work.cancel_job(work.jobs[job])
+            await at.until_completed(within=3 * 3600)
+            await trio.sleep(120)
+        all_is_well(at)
+
+
+async def test_a_node_that_is_killed_loses_nothing(autojump_clock: MockClock) -> None:
+    async with circle(seed=3) as at:
+        jobs = 20
+        async with at.life("node-1") as life:
+            for _ in range(jobs):
+                at.at.order("self-hosted", "linux")
+            await trio.sleep(4)
+            life.kill()
+        async with at.life("node-1"):
+            await at.until_completed()
+        all_is_well(at)
