@@ -1,22 +1,17 @@
 """The web application: routes, and every error as a problem."""
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import structlog
 from quart import Response
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from runnerhub.api.bodies import FREE_BYTES, Turns
-from runnerhub.api.exchange import Exchange
+from runnerhub.api.exchange import Exchange, response
 from runnerhub.api.jobs import jobs
 from runnerhub.api.operations import operations
-from runnerhub.api.problems import Problem, busy
-from runnerhub.api.reading import sound_framing
+from runnerhub.api.problems import reply_to
 from runnerhub.api.webhooks import webhooks
-from runnerhub.ports.errors import Unavailable
-from runnerhub.ports.hub import Hub, Overloaded
+from runnerhub.ports.hub import Hub
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -24,8 +19,6 @@ if TYPE_CHECKING:
     from runnerhub.api.auth import Tokens
     from runnerhub.config import Settings
     from runnerhub.ports.github_events import WebhookDoor
-
-log = structlog.get_logger(__name__)
 
 BODY_SECONDS = 10
 
@@ -65,35 +58,12 @@ def create_app(
         RESPONSE_TIMEOUT=60,
         PROPAGATE_EXCEPTIONS=False,
     )
-    app.before_request(sound_framing)
     app.register_blueprint(jobs)
     app.register_blueprint(operations)
     app.register_blueprint(webhooks)
 
-    @app.errorhandler(Problem)
-    async def problem(error: Problem) -> Response:
-        return error.response()
-
-    @app.errorhandler(Overloaded)
-    async def overloaded(error: Overloaded) -> Response:
-        return busy(str(error), error.retry_after_seconds).response()
-
-    @app.errorhandler(Unavailable)
-    async def unavailable(error: Unavailable) -> Response:
-        return busy(str(error), 2).response()
-
-    @app.errorhandler(HTTPException)
-    async def http(error: HTTPException) -> Response:
-        code = HTTPStatus(error.code or 500)
-        answer = Problem(code, error.description or code.phrase).response()
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-        return answer
-
     @app.errorhandler(Exception)
-    async def unexpected(error: Exception) -> Response:
-        log.error("request failed", action="request_failed", exc_info=error)
-        words = "RunnerHub made a mistake; its log says which"
-        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, words).response()
+    async def refused(error: Exception) -> Response:
+        return response(reply_to(error))
 
     return app

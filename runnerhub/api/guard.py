@@ -14,13 +14,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def role_of_request() -> str | None:
-    """Return the role of the token in the request; None when there is none. Raises Problem."""
-    header = request.headers.get("Authorization", "")
-    scheme, _, token = header.partition(" ")
-    if not header:
+def role_of(tokens: Tokens, authorization: str | None) -> str | None:
+    """Return the role of the token in a header; None when there is none. Raises Problem."""
+    if not authorization:
         return None
-    tokens: Tokens = current_app.config["TOKENS"]
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise _unauthorized("the Authorization header must be: Bearer TOKEN")
     try:
@@ -29,18 +27,29 @@ def role_of_request() -> str | None:
         raise _unauthorized(str(error)) from None
 
 
+def permit(tokens: Tokens, authorization: str | None, permission: str) -> None:
+    """Let only a role pass that has a permission. Raises Problem."""
+    role = role_of(tokens, authorization)
+    if role is None:
+        raise _unauthorized("this needs a token: Authorization: Bearer TOKEN")
+    if permission not in PERMISSIONS[role]:
+        able = " or ".join(r for r, may in PERMISSIONS.items() if permission in may)
+        raise Problem(HTTPStatus.FORBIDDEN, f"the role {role} may not; it takes {able}")
+
+
+def role_of_request() -> str | None:
+    """Return the role of the token in the request; None when there is none. Raises Problem."""
+    return role_of(current_app.config["TOKENS"], request.headers.get("Authorization"))
+
+
 def needs(permission: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
     """Let a handler be reached only with a role that has a permission."""
 
     def decorate(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         @wraps(handler)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            role = role_of_request()
-            if role is None:
-                raise _unauthorized("this needs a token: Authorization: Bearer TOKEN")
-            if permission not in PERMISSIONS[role]:
-                able = " or ".join(r for r, may in PERMISSIONS.items() if permission in may)
-                raise Problem(HTTPStatus.FORBIDDEN, f"the role {role} may not; it takes {able}")
+            authorization = request.headers.get("Authorization")
+            permit(current_app.config["TOKENS"], authorization, permission)
             return await handler(*args, **kwargs)
 
         return guarded

@@ -7,9 +7,11 @@ from typing import Any
 
 from quart import Blueprint, Response, current_app
 
+from runnerhub.api import hot
+from runnerhub.api.exchange import Asking, response
 from runnerhub.api.guard import needs
 from runnerhub.api.problems import Problem, not_found
-from runnerhub.api.reading import parameters, read_job, read_json
+from runnerhub.api.reading import parameters
 from runnerhub.api.views import event_view, job_view
 from runnerhub.model.ids import is_job_id
 from runnerhub.model.job import Job, Status
@@ -40,30 +42,16 @@ async def the_job(job_id: str) -> Job:
 
 
 @jobs.post("/api/jobs/delegate")
-@needs("submit")
-async def delegate() -> Answer:
+async def delegate() -> Response:
     """Accept a job."""
-    spec = read_job(await read_json(), hub().pool)
-    accepted = await hub().delegate(spec)
-    match accepted.result:
-        case AcceptResult.CREATED:
-            return job_view(accepted.job, hub()), HTTPStatus.CREATED
-        case AcceptResult.EXISTING:
-            return job_view(accepted.job, hub()), HTTPStatus.OK
-        case AcceptResult.CONFLICT:
-            raise Problem(
-                HTTPStatus.CONFLICT,
-                f"external_id {spec.external_id!r} of {spec.repository!r} is job "
-                f"{accepted.job.id} already, with another body",
-            )
+    return response(await hot.delegate(hub(), current_app.config["TOKENS"], Asking()))
 
 
 @jobs.get("/api/jobs/<job_id>")
 @jobs.get("/api/jobs/<job_id>/status")
-@needs("read")
-async def status(job_id: str) -> Answer:
+async def status(job_id: str) -> Response:
     """Return where a job stands."""
-    return job_view(await the_job(job_id), hub()), HTTPStatus.OK
+    return response(await hot.status(hub(), current_app.config["TOKENS"], job_id, Asking()))
 
 
 @jobs.get("/api/jobs")

@@ -4,8 +4,16 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
-from quart import Response, json
+from pydantic_core import to_json
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from runnerhub.api.replies import Reply
+from runnerhub.ports.errors import Unavailable
+from runnerhub.ports.hub import Overloaded
+
+log = structlog.get_logger(__name__)
 
 Detail = Mapping[str, str]
 
@@ -29,7 +37,7 @@ class Problem(Exception):
         self.errors = errors
         self.headers = dict(headers or {})
 
-    def response(self) -> Response:
+    def reply(self) -> Reply:
         """Return the answer."""
         body: dict[str, Any] = {
             "type": "about:blank",
@@ -39,11 +47,34 @@ class Problem(Exception):
         }
         if self.errors:
             body["errors"] = list(self.errors)
-        answer = Response(
-            json.dumps(body), self.status.value, content_type="application/problem+json"
+        return Reply(
+            self.status.value, to_json(body), "application/problem+json", headers=self.headers
         )
-        answer.headers.extend(self.headers)
-        return answer
+
+
+def reply_to(error: Exception) -> Reply:
+    """Return the answer to whoever meets an error. One that is ours goes to the log."""
+    match error:
+        case Problem():
+            return error.reply()
+        case Overloaded():
+            return busy(str(error), error.retry_after_seconds).reply()
+        case Unavailable():
+            return busy(str(error), 2).reply()
+        case HTTPException():
+            return _of_http(error).reply()
+        case _:
+            log.error("request failed", action="request_failed", exc_info=error)
+            words = "RunnerHub made a mistake; its log says which"
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, words).reply()
+
+
+def _of_http(error: HTTPException) -> Problem:
+    code = HTTPStatus(error.code or 500)
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return Problem(code, error.description or code.phrase, headers=headers)
 
 
 def not_found(what: str) -> Problem:

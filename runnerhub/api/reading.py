@@ -1,15 +1,14 @@
 """What a request brings, read in one way only, or refused.
 
 Two programs that read one body differently are a way past whatever stands between them. So what
-JSON and HTTP leave open is closed here: a name stands once in an object, and the length of a body
-is told in one way.
+JSON leaves open is closed here: a name stands once in an object. What HTTP leaves open is closed in
+`parsing`.
 """
 
 import codecs
 import json
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import cast
 
 from pydantic import ValidationError
 from quart import request
@@ -23,13 +22,6 @@ from runnerhub.model.pool import Pool
 MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-async def sound_framing() -> None:
-    """Refuse a request whose body has two lengths, and its connection with it. Raises Problem."""
-    if "Content-Length" in request.headers and "Transfer-Encoding" in request.headers:
-        words = "send Content-Length or Transfer-Encoding, not both"
-        raise Problem(HTTPStatus.BAD_REQUEST, words, headers={"Connection": "close"})
-
-
 def parameters(*known: str) -> MultiDict[str, str]:
     """Return the query's parameters, each known and there once. Raises Problem."""
     for name, values in request.args.lists():
@@ -40,17 +32,23 @@ def parameters(*known: str) -> MultiDict[str, str]:
     return request.args
 
 
-async def read_json() -> bytes:
-    """Return a body that says it is JSON, as it came. Raises Problem, and what bounds a body."""
-    if not request.is_json:
+def refuse_other_types(content_type: str | None, encoding: str | None) -> None:
+    """Refuse a body that does not say it is JSON, as it is. Raises Problem."""
+    if not _is_json(content_type or ""):
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if (encoding or "identity").lower() != "identity":
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "send it without Content-Encoding",
             headers={"Accept-Encoding": "identity"},
         )
-    return cast("bytes", await request.get_data())
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 def read_job(raw: bytes, pool_of: Callable[[Iterable[str]], Pool]) -> JobSpec:

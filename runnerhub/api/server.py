@@ -1,35 +1,33 @@
 """Serve the application until told to stop.
 
-hypercorn speaks HTTP on each connection. Accepting is done here, so that a connection that crashes
-it ends alone: hypercorn's own loop falls as a whole when one of its connections does.
+HTTP/1.1, in the clear or over TLS. A task for each connection answers its requests in turn, so a
+client that sends ahead waits for its own answers, not for room in the server.
 """
 
-import logging
+import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
-from ssl import SSLContext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
 
+from runnerhub.api.asgi import AsgiDoor
+from runnerhub.api.connection import Connection
+from runnerhub.api.hot import HotRoutes
 from runnerhub.api.stream import ClientStream
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
+    from trio.abc import Stream
 
     from runnerhub.config import Settings
 
 log = structlog.get_logger(__name__)
 
-# Idle connections, and requests whose head does not arrive, are closed after this.
-KEEP_ALIVE_SECONDS = 30.0
 GRACE_SECONDS = 0.5
+BACKLOG = 100
 
 
 async def serve_api(
@@ -42,55 +40,54 @@ async def serve_api(
     Raises:
         OSError: the address cannot be bound.
     """
-    config = _config(settings)
-    context = WorkerContext(None)
-    serve = partial(TCPServer, ASGIWrapper(app), config, context)
-    tls = config.create_ssl_context()
+    tls = _tls(settings)
+    hot = HotRoutes(app.config["HUB"], app.config["TOKENS"])
+    scheme = "https" if tls else "http"
+    present: set[Connection] = set()
 
-    async def handle(inner: trio.SocketStream) -> None:
-        stream = ClientStream(inner)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(stream.watch)
-            state = ConnectionState({"stream": stream})
-            talk: Any = _encrypted(stream, tls) if tls else stream
-            try:
-                await serve(state, talk)
-            except* Exception as errors:  # noqa: BLE001 - whatever it is, it ends this one alone
-                log.warning("connection dropped", action="connection_dropped", why=repr(errors))
-            nursery.cancel_scope.cancel()
+    async def handle(accepted: trio.SocketStream) -> None:
+        stream = ClientStream(socket.socket(fileno=accepted.socket.detach()))
+        talk: Stream = _encrypted(stream, tls) if tls else stream
+        connection = Connection(stream, talk, hot, AsgiDoor(app, scheme, stream.peer()))
+        present.add(connection)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connection.watch)
+                await connection.run()
+                nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the client's doing
+        except* Exception as errors:  # noqa: BLE001 - whatever it is, it ends this one alone
+            log.warning("connection dropped", action="connection_dropped", why=repr(errors))
+        finally:
+            present.discard(connection)
+            stream.cut()
 
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as doors:
             listening = partial(trio.serve_listeners, handler_nursery=connections)
-            doors.start_soon(listening, handle, _listeners(config))
+            doors.start_soon(listening, handle, await _listeners(settings.bind))
             await shutdown_trigger()
             doors.cancel_scope.cancel()
-        await context.terminated.set()
         connections.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
+        for connection in tuple(present):
+            connection.finish()
 
 
-def _config(settings: "Settings") -> Config:
-    config = Config()
-    config.bind = [settings.bind]
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
-    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
-    config.h11_max_incomplete_size = 64 * 1024
-    config.include_server_header = False
-    config.alpn_protocols = ["http/1.1"]
-    if settings.tls_cert is not None and settings.tls_key is not None:
-        config.certfile = str(settings.tls_cert)
-        config.keyfile = str(settings.tls_key)
-    return config
+async def _listeners(bind: str) -> list[trio.SocketListener]:
+    host, _, port = bind.rpartition(":")
+    return await trio.open_tcp_listeners(int(port), host=host.strip("[]"), backlog=BACKLOG)
 
 
-def _listeners(config: Config) -> list[trio.SocketListener]:
-    sockets = config.create_sockets()
-    found = [*sockets.secure_sockets, *sockets.insecure_sockets]
-    for each in found:
-        each.listen(config.backlog)
-    return [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in found]
+def _tls(settings: "Settings") -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-def _encrypted(stream: ClientStream, context: SSLContext) -> trio.SSLStream[ClientStream]:
+def _encrypted(stream: ClientStream, context: ssl.SSLContext) -> trio.SSLStream[ClientStream]:
     return trio.SSLStream(stream, context, server_side=True, https_compatible=True)

@@ -4,7 +4,9 @@ import gzip
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from runnerhub.api.openapi import PROBLEM
 from tests.api.conftest import body
 from tests.api.served import Served, post, served
 
@@ -26,6 +28,9 @@ def get(*lines: str, target: str = "/api/health") -> bytes:
 async def refused(api: Served, code: int, *raw: bytes) -> bytes:
     answer = await api.send(*raw)
     assert answer.startswith(b"HTTP/1.1 %d " % code), answer[:300]
+    head, _, problem = answer.partition(b"\r\n\r\n")
+    assert b"\r\ncontent-type: application/problem+json\r\n" in head
+    Draft202012Validator(PROBLEM).validate(json.loads(problem))
     assert await api.jobs_kept() == 0
     health = await api.send(get("Host: x", CLOSE))
     assert health.startswith(b"HTTP/1.1 200 ")

@@ -66,9 +66,6 @@ async def test_each_answer_that_it_declares_is_given_so(door: Door) -> None:
             await door.ask(verb, nowhere, route.role, json=body())
             await door.ask(verb, places[path], None, json=body())
             await door.ask(verb, places[path], "viewer", json=body())
-            both = {"Transfer-Encoding": "chunked", "Content-Length": "2"}
-            refused = await door.ask(verb, places[path], route.role, headers=both)
-            assert refused.status_code == 400
             door.cluster.ledger.outage = True
             await door.ask(verb, places[path], route.role, json=body("2"))
             door.cluster.ledger.outage = False
@@ -85,4 +82,5 @@ async def test_each_answer_that_it_declares_is_given_so(door: Door) -> None:
     slow = ("/api/jobs/delegate", "post", 408)  # takes a slow client: see test_server.py
     webhooks = "/api/webhooks/github"  # not configured here: see test_webhooks.py
     elsewhere = {each for each in declared if each[0] == webhooks and each[2] not in {400, 404}}
-    assert door.promises.seen == declared - {slow} - elsewhere
+    odd = {each for each in declared if each[2] == 400}  # of odd shape: see test_framing.py
+    assert door.promises.seen | odd == declared - {slow} - elsewhere

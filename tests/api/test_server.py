@@ -8,7 +8,7 @@ import pytest
 import trio
 import trustme
 
-from runnerhub.api import exchange, server, stream
+from runnerhub.api import connection, stream
 from tests.api.served import PATIENCE, Served, post, served, token
 
 GET = b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -20,7 +20,7 @@ async def answers(api: Served) -> bool:
 
 
 async def test_half_a_request_is_cut_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.5)
     async with served() as api:
         slow = await api.connect()
         await slow.send(b"GET /api/health HTTP/1.1\r\nHost: x\r\n")
@@ -32,7 +32,7 @@ async def test_half_a_request_is_cut_and_blocks_nobody(monkeypatch: pytest.Monke
 async def test_an_idle_connection_is_used_again_and_then_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.5)
     async with served() as api:
         wire = await api.connect()
         for _ in range(3):
@@ -61,7 +61,7 @@ STRANGER = b"POST /api/jobs/delegate HTTP/1.1\r\nHost: x\r\n"
 async def test_who_is_answered_early_is_let_go(
     head: bytes, part: bytes, code: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.2)
     async with served(body_seconds=0.5) as api, trio.open_nursery() as nursery:
         slow = await api.connect()
         await slow.send(head)
@@ -96,7 +96,6 @@ async def test_a_refused_body_that_came_whole_costs_no_connection() -> None:
 
 
 async def test_what_the_server_forgot_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "IDLE_SECONDS", 0.3)
     upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
     async with served() as api:
         assert (await api.send(upgrade)).startswith(b"HTTP/1.1 400 ")
@@ -106,8 +105,7 @@ async def test_what_the_server_forgot_is_cut(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_followed_log_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "IDLE_SECONDS", 0.1)
-    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.1)
     async with served() as api:
         script = ["sh", "-c", "sleep 1; echo at last"]
         job = {
