@@ -10,7 +10,7 @@
     ├─ intake       accepts jobs together
     ├─ keeper       reconciles, expires, prunes
     ├─ dispatcher   queue and free slots to attempts
-    └─ (doors)      given by the service: the API
+    └─ (doors)      given by the service: the API, the console
 
 A restart of `leases` restarts all below it. Job actors are then cancelled, which detaches them:
 their sandboxes run on, and recovery adopts them.

@@ -4,7 +4,8 @@
     door      an actor: the socket and its guests   client    speaks the protocol, blocking
     session   one guest: requests in, answers out   show      answers as text for people
     desk      what commands may use of the node
-    commands  one function a command: watching, steering
+    watching  tree, top, names                      folding   a large tree for people
+    closely   actor, trace                          steering  restart, drain
 
     both sides
     protocol  one JSON object a line                grammar   which commands there are
