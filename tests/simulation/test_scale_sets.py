@@ -1,0 +1,208 @@
+"""Workflow jobs through a scale set, whatever goes wrong and whoever listens.
+
+RUNNERHUB_SEED=17 pytest tests/simulation/test_scale_sets.py     replays one
+RUNNERHUB_CIRCLE_JOBS=500 …                                      more jobs
+"""
+
+import os
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from runnerhub.model.scale_set import Bounds
+from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults
+from tests.simulation.scale_circle import ScaleCircle, scale_circle
+
+JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
+
+
+async def all_is_well(at: ScaleCircle, *, ran: bool = True) -> None:
+    assert {job.status for job in at.jobs()} == {"completed"}
+    if ran:
+        assert {len(job.takers) for job in at.jobs()} == {1}, "a job ran twice, or not at all"
+    assert at.runners() == []
+    assert at.cluster.leftovers() == {}
+    assert await at.cluster.ledger.open_runners() == []
+    assert at.ledger.runners == {}
+    assert await at.ledger.available("big", limit=99) == []
+    assert not any(s.messages or s.news for s in at.github.state.scale_sets.sets.values())
+    for job in at.jobs():
+        known = await at.jobs_ledger.job(job.id)
+        if ran:
+            assert known is not None
+            assert (known.status, known.conclusion) == ("completed", job.conclusion)
+            assert known.runner_name == job.runner_name
+
+
+async def until(condition: object, within: float = 120.0) -> None:
+    assert callable(condition)
+    with trio.fail_after(within):
+        while not condition():
+            await trio.sleep(0.05)
+
+
+async def test_a_job_is_noticed_at_once_and_nothing_is_left(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            await trio.sleep(10)
+            began = trio.current_time()
+            at.order()
+            await until(at.runners)
+            assert trio.current_time() - began < 1.0
+            await at.until_over()
+            await trio.sleep(2)
+            assert node.state.acquired == 1
+        await all_is_well(at)
+        assert at.most_runners == 1
+
+
+async def test_no_more_runners_than_asked_for_and_spares_are_kept(
+    autojump_clock: MockClock,
+) -> None:
+    async with scale_circle(bounds=Bounds(2, 5)) as at, at.life() as node:
+        await until(lambda: node.state.listening)
+        await trio.sleep(10)
+        assert len(at.runners()) == 2
+        at.order(20)
+        with trio.fail_after(1000):
+            while any(job.status != "completed" for job in at.jobs()):
+                await trio.sleep(1)
+        await trio.sleep(60)
+        assert at.most_runners <= 5
+        assert len(at.runners()) == 2
+
+
+async def test_what_no_host_can_take_is_not_acquired(autojump_clock: MockClock) -> None:
+    async with scale_circle(hosts=1, slots=3) as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            at.order(10)
+            await trio.sleep(5)
+            assert node.state.capacity == 3
+            assert node.state.acquired == 3
+            await at.until_over()
+            await trio.sleep(60)
+        await all_is_well(at)
+        assert at.most_runners <= 4  # one whose job is over, and its successor
+
+
+async def test_runners_of_cancelled_jobs_go(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            at.cluster.engines["h1"].delay_next_create(30)
+            at.cluster.engines["h2"].delay_next_create(30)
+            await until(lambda: node.state.listening)
+            jobs = at.order(2)
+            await until(lambda: len(at.runners()) == 2)
+            for job in jobs:
+                at.github.state.work.cancel_job(at.github.state.work.jobs[job])
+            await at.until_over(within=300)
+            await trio.sleep(60)
+        await all_is_well(at, ran=False)
+
+
+async def test_a_stop_hands_over_at_once(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        async with at.life("node-1") as node:
+            await until(lambda: node.state.listening)
+            at.order(10)
+            await until(at.runners)
+        stopped_at = trio.current_time()
+        async with at.life("node-2") as node:
+            await until(lambda: node.state.listening)
+            assert trio.current_time() - stopped_at < 5
+            assert node.state.conflicts == 0
+            await at.until_over()
+            await trio.sleep(60)
+        await all_is_well(at)
+
+
+async def test_another_node_takes_over_the_session_of_one_that_was_killed(
+    autojump_clock: MockClock,
+) -> None:
+    async with scale_circle() as at:
+        async with at.life("node-1") as one, at.life("node-2") as two:
+            await until(lambda: one.state.listening or two.state.listening)
+            first, other = (one, two) if one.state.listening else (two, one)
+            at.order(20)
+            await until(lambda: len(at.runners()) > 5)
+            assert not other.state.listening
+            first.kill()
+            killed_at = trio.current_time()
+            at.order(20)
+            await until(lambda: other.state.listening)
+            assert trio.current_time() - killed_at < 20  # the lease, not the session
+            await at.until_over()
+            await trio.sleep(120)
+        await all_is_well(at)
+
+
+async def test_a_session_that_is_taken_from_us_is_opened_again(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            sets = at.github.state.scale_sets
+            [scale_set] = sets.sets.values()
+            sets.close(scale_set)
+            foreign = sets.open(scale_set, "somebody else")
+            await until(lambda: node.state.conflicts)
+            assert node.state.sessions_lost == 1
+            at.order(5)
+            await trio.sleep(30)
+            assert scale_set.session is foreign
+            assert at.runners() == []
+            await until(lambda: node.state.listening, within=300)
+            await at.until_over()
+            await trio.sleep(60)
+        await all_is_well(at)
+
+
+async def test_nothing_is_acknowledged_while_the_ledger_is_away(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            at.ledger.outage = at.cluster.ledger.outage = True
+            at.order(5)
+            await trio.sleep(40)
+            [scale_set] = at.github.state.scale_sets.sets.values()
+            assert scale_set.messages
+            assert not node.state.listening  # the lease could not be trusted any more
+            at.ledger.outage = at.cluster.ledger.outage = False
+            await at.until_over()
+            await trio.sleep(60)
+        await all_is_well(at)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [int(os.environ.get("RUNNERHUB_SEED", "1"))])
+async def test_whatever_goes_wrong_every_job_runs_once_and_nothing_is_left(
+    autojump_clock: MockClock, seed: int
+) -> None:
+    """Nodes are killed, and others take over, while calls fail or lose their answers."""
+    plan = FaultPlan(
+        seed=seed,
+        rest=RestFaults(error=0.02, lost=0.02),
+        scale_sets=RestFaults(error=0.05, lost=0.05, slow=0.02, too_many=0.01),
+        runners=RunnerFaults(crosswise=1.0, ghost=0.02),
+    )
+    async with scale_circle(plan, seed=seed) as at:
+        ordered = 0
+        for number in range(4):
+            async with at.life(f"node-{number}") as node:
+                for _ in range(10):
+                    batch = min(at.rng.randint(1, max(1, JOBS // 25)), JOBS - ordered)
+                    ordered += batch
+                    if batch:
+                        at.order(batch)
+                    await trio.sleep(at.rng.uniform(0, 5))
+                await trio.sleep(at.rng.uniform(0, 30))
+                node.kill()
+        async with at.life("node-9") as node:
+            if ordered < JOBS:
+                at.order(JOBS - ordered)
+            await at.until_over(within=3 * 3600)
+            await trio.sleep(180)
+        assert len(at.jobs()) == JOBS
+        await all_is_well(at)
