@@ -13,12 +13,14 @@ from runnerhub.model.outcome import CANCELLED
 from runnerhub.model.placement import class_of, explain_waiting
 from runnerhub.model.pool import Pool, pool_of
 from runnerhub.ports.errors import LedgerUnavailable, QueueUnavailable
+from runnerhub.ports.github_state import GitHubState
 from runnerhub.ports.hub import Dependency, HostStatus, Overloaded, TreeNode
 from runnerhub.ports.ledger import Accepted, Ledger
 from runnerhub.runtime import ActorDied, ActorSnapshot, AskTimeout, MailboxFull, Root
 
 ACCEPT_SECONDS = 8.0
 LOG_TICK_SECONDS = 1.0
+NO_GITHUB = "GitHub is not configured"
 
 
 class CoreHub:
@@ -37,6 +39,11 @@ class CoreHub:
     def ledger(self) -> Ledger:
         """The ledger, for reading."""
         return self._world.ledger
+
+    @property
+    def github_state(self) -> GitHubState | None:
+        """What is kept of GitHub, for reading; None where it is not configured."""
+        return self._world.github_state
 
     def pool(self, labels: Iterable[str]) -> Pool:
         """Return the pool of jobs with these labels."""
@@ -137,12 +144,18 @@ class CoreHub:
             actor.tell(Sweep())
 
     async def dependencies(self) -> Sequence[Dependency]:
-        """Return the health of PostgreSQL, Redis and each Docker host."""
-        found = [await self._ledger_health(), await self._queue_health()]
+        """Return the health of PostgreSQL, Redis, GitHub and each Docker host."""
+        found = [await self._ledger_health(), await self._queue_health(), self._github_health()]
         for host in self._world.hosts.values():
             trouble = host.trouble
             found.append(Dependency(f"docker:{host.name}", trouble is None, trouble or "", False))  # noqa: FBT003
         return found
+
+    def _github_health(self) -> Dependency:
+        if self._world.github is None:
+            return Dependency("github", ok=True, detail=NO_GITHUB, required=False)
+        unknown = Dependency("github", ok=True, detail="not looked at yet", required=False)
+        return self._world.github_health or unknown
 
     async def _ledger_health(self) -> Dependency:
         with trio.move_on_after(2.0):

@@ -18,6 +18,8 @@ from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine, EngineInfo
 from runnerhub.ports.github import GitHub
 from runnerhub.ports.github_jobs import GitHubJobs
+from runnerhub.ports.github_state import GitHubState
+from runnerhub.ports.hub import Dependency
 from runnerhub.ports.ledger import Ledger
 from runnerhub.ports.queue import JobQueue
 from runnerhub.ports.runners import Runners
@@ -168,6 +170,8 @@ class World:
         ledger: set, with `queue` and `cluster`, by the stores, which start before all others.
         github: the gateway; None when GitHub is not configured.
         github_jobs: GitHub's workflow jobs; set by the stores where GitHub is configured.
+        github_state: what is kept of GitHub beside; set by the stores where it is configured.
+        github_health: how its credentials were found; None before they were looked at.
         github_jobs_changed: wakes when this node learnt something of them.
         runners: registers just-in-time runners; None where GitHub is not configured.
         claiming: whether the dispatcher may take new jobs; false once a stop has begun.
@@ -182,6 +186,8 @@ class World:
     cluster: str = field(init=False)
     github: GitHub | None = None
     github_jobs: GitHubJobs | None = None
+    github_state: GitHubState | None = None
+    github_health: Dependency | None = None
     github_jobs_changed: Wakeups = field(default_factory=Wakeups)
     logs_changed: Wakeups = field(default_factory=Wakeups)
     work: Wakeups = field(default_factory=Wakeups)

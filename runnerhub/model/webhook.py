@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runnerhub.model.github_sync import Thing, read_run
 from runnerhub.model.webhook_job import WorkflowJob, read_job, text, whole
 
 Payload = Mapping[str, Any]
@@ -18,6 +19,7 @@ class Action:
 
     Attributes:
         job: a workflow job, as it stands now.
+        run: a run, as it stands now.
         stale: tags of what has changed at GitHub.
         repository: OWNER/NAME, where the event names one.
         installation_id: of the App.
@@ -27,6 +29,7 @@ class Action:
     stale: tuple[str, ...] = ()
     repository: str | None = None
     installation_id: int | None = None
+    run: Thing | None = None
 
 
 def route(event: str, payload: Payload) -> Action | None:
@@ -39,8 +42,11 @@ def route(event: str, payload: Payload) -> Action | None:
     job = None
     if event == "workflow_job":
         job = read_job(payload.get("workflow_job"), payload.get("action"), repository, installation)
+    run = None
+    if event == "workflow_run" and repository is not None:
+        run = read_run(payload.get("workflow_run"), repository)
     tags = dict.fromkeys(tag.lower() for tag in tags_of(payload))
-    return Action(job, tuple(tags)[:MOST_TAGS], repository, installation)
+    return Action(job, tuple(tags)[:MOST_TAGS], repository, installation, run)
 
 
 def action_of(payload: Payload) -> str | None:

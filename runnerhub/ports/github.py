@@ -69,6 +69,7 @@ class Request:
         patience: seconds that it waits in all, turns and repetitions included.
         tags: by which webhooks make its cached answer stale.
         cached: for GET: whether the cache may answer.
+        etag: for GET without the cache: what the caller has; the answer may then be 304.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Request:
     patience: float = 300.0
     tags: tuple[str, ...] = ()
     cached: bool = True
+    etag: str | None = None
 
     @property
     def safe_to_repeat(self) -> bool:

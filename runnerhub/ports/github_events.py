@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob
 from runnerhub.ports.deliveries import Delivery
 from runnerhub.ports.github import Credential, Request, Response
@@ -13,6 +14,13 @@ class GitHubEvents(Protocol):
 
     async def workflow_jobs_changed(self, told: Sequence[WorkflowJob]) -> Sequence[WorkflowJob]:
         """Take note of what was told of workflow jobs, in order; return those that changed.
+
+        Raises:
+            LedgerUnavailable: nothing is known of the effect.
+        """
+
+    async def keep_current(self, asks: Sequence[Action]) -> None:
+        """Let what is shown of GitHub follow what deliveries told of.
 
         Raises:
             LedgerUnavailable: nothing is known of the effect.

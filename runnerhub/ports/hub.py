@@ -7,6 +7,7 @@ from typing import Protocol
 from runnerhub.errors import RunnerHubError
 from runnerhub.model.job import Job, JobSpec
 from runnerhub.model.pool import Pool
+from runnerhub.ports.github_state import GitHubState
 from runnerhub.ports.ledger import Accepted, Ledger
 
 
@@ -70,6 +71,10 @@ class Hub(Protocol):
     def ledger(self) -> Ledger:
         """The ledger, for reading."""
 
+    @property
+    def github_state(self) -> GitHubState | None:
+        """What is kept of GitHub, for reading; None where it is not configured."""
+
     def pool(self, labels: Iterable[str]) -> Pool:
         """Return the pool of jobs with these labels."""
 
@@ -92,7 +97,7 @@ class Hub(Protocol):
         """Drain or undrain a host; False when there is none of this name."""
 
     async def dependencies(self) -> Sequence[Dependency]:
-        """Return the health of PostgreSQL, Redis and each Docker host."""
+        """Return the health of PostgreSQL, Redis, GitHub and each Docker host."""
 
     def follow_log(self, job: Job, *, follow: bool) -> AsyncIterator[bytes]:
         """Yield the log of a job's present attempt; with `follow` until the job is completed."""

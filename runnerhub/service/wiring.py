@@ -28,6 +28,7 @@ from runnerhub.runtime.metrics import register_metrics
 from runnerhub.runtime.spec import AnySpec
 from runnerhub.service.engines import docker_engine
 from runnerhub.service.github import github_parts
+from runnerhub.service.github_sync import sync_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
 from runnerhub.service.stores import Where, store_specs
@@ -100,10 +101,14 @@ def build_node(
     webhooks = webhook_parts(settings.github, world, github)
     if webhooks is not None:
         metrics.register(webhooks.metrics)
+    sync = sync_parts(world, github, webhooks)
+    if sync is not None:
+        metrics.register(sync.metrics)
 
     def more_stores(postgres: Where, valkey: Where) -> Sequence[AnySpec]:
         gateway = () if github is None else github.stores(bridge, world, postgres, valkey)
-        return [*gateway, *([webhooks.store(bridge, postgres)] if webhooks else ())]
+        kept = [part.store(bridge, postgres) for part in (webhooks, sync) if part is not None]
+        return [*gateway, *kept]
 
     stores = store_specs(
         bridge,
@@ -115,6 +120,7 @@ def build_node(
     )
     doors = [
         *([webhooks.actors] if webhooks else ()),
+        *([sync.actor] if sync else ()),
         *_fleet(world),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),

@@ -67,7 +67,7 @@ class Gateway:
             return await self._identity(credential, account_of(request))
 
         if request.method != "GET" or not request.cached:
-            return await self._send(request, identify)
+            return await self._send(request, identify, request.etag)
         return await self._cache.answer(
             _whose(credential, request), request, lambda etag: self._send(request, identify, etag)
         )

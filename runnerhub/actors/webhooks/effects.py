@@ -6,6 +6,8 @@ import structlog
 import trio
 
 from runnerhub.actors.webhooks.desk import WebhookDesk
+from runnerhub.model.github_sync import told_by
+from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob
 from runnerhub.ports.errors import PortError
 
@@ -13,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 # A cache that is away is left to the age of its entries, so that no job waits for it.
 CACHE_SECONDS = 1.0
+# What a webhook hints at is looked at when GitHub's own lists have followed.
+SOON_SECONDS = 10.0
 
 
 class Effects:
@@ -27,6 +31,16 @@ class Effects:
         if changed:
             self._desk.world.github_jobs_changed.notify()
         return changed
+
+    async def keep_current(self, asks: Sequence[Action]) -> None:
+        """Write down runs, and note what is to be looked at soon."""
+        state = self._desk.world.github_state
+        if state is None:
+            return
+        await state.tell([each.run for each in asks if each.run is not None])
+        told, soon = told_by({tag for each in asks for tag in each.stale})
+        if told or soon:
+            await state.mark(told, soon, SOON_SECONDS)
 
     async def drop_cache(self, tags: Sequence[str]) -> None:
         """Make stale what the cache holds under these tags."""

@@ -88,6 +88,7 @@ class WebhookWorker:
         changed = {job.id for job in await self._events.workflow_jobs_changed(told)}
         tags = dict.fromkeys(tag for each in batch for tag in each.delivery.asks.stale)
         await self._events.drop_cache(tuple(tags))
+        await self._events.keep_current([each.delivery.asks for each in batch])
         now = self._desk.now()
         for each in batch:
             job = each.delivery.asks.job

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from runnerhub.adapters.postgres.rows import Row, dump
+from runnerhub.model.github_sync import Thing
 from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob, moment
 from runnerhub.ports.deliveries import Claimed, Delivery
@@ -23,12 +24,13 @@ def asks_to_json(asks: Action) -> str:
 def asks_from_json(text: str) -> Action:
     """Make it again. What another version wrote beside is left out."""
     found = json.loads(text)
-    job = found.get("job")
+    job, run = found.get("job"), found.get("run")
     return Action(
         _job(job) if job else None,
         tuple(found.get("stale", ())),
         found.get("repository"),
         found.get("installation_id"),
+        Thing(run["id"], run["scope"], run["data"], run["version"]) if run else None,
     )
 
 
