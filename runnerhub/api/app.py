@@ -7,6 +7,7 @@ from quart_trio import QuartTrio
 
 from runnerhub.api.bodies import FREE_BYTES, Turns
 from runnerhub.api.exchange import Exchange, response
+from runnerhub.api.github import github
 from runnerhub.api.jobs import jobs
 from runnerhub.api.operations import operations
 from runnerhub.api.problems import reply_to
@@ -61,6 +62,7 @@ def create_app(
     app.register_blueprint(jobs)
     app.register_blueprint(operations)
     app.register_blueprint(webhooks)
+    app.register_blueprint(github)
 
     @app.errorhandler(Exception)
     async def refused(error: Exception) -> Response:

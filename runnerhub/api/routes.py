@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runnerhub.api.github_views import GITHUB_VIEWS
 from runnerhub.api.views import (
     AliveView,
     DeliveryView,
@@ -43,6 +44,7 @@ PAGE: Mapping[str, Mapping[str, Any]] = {
     "cursor": {"type": "string", "description": "The next_cursor of an earlier answer."},
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 }
+SEEN = {name: schema for name, schema in PAGE.items() if name != "status"}
 FOLLOW: Mapping[str, Mapping[str, Any]] = {"follow": {"type": "boolean", "default": False}}
 
 JOB, HOST = {200: JobView}, {200: HostStatus}
@@ -85,6 +87,14 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
             {202: DeliveryView},
             (401, 404, 408, 413, 415, 503),
         )
+    },
+    **{
+        f"/api/github/{kind}": {
+            "get": Route(
+                f"List {kind} of GitHub, newest first", "viewer", {200: view}, (401, 503), SEEN
+            )
+        }
+        for kind, view in GITHUB_VIEWS.items()
     },
     "/api/hosts": {"get": Route("List Docker hosts", "viewer", {200: HostListView}, (401,))},
     "/api/hosts/{name}/drain": {"post": Route("Drain a host", "operator", HOST, ACT)},
