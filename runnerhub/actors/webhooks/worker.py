@@ -20,6 +20,8 @@ CLAIM_SECONDS = 30.0
 # Another node may have left something behind; what arrives here wakes the worker.
 IDLE_SECONDS = 2.0
 OUTAGE_SECONDS = 1.0
+# What comes close together is worked on together, and those that come after are answered sooner.
+GATHER_SECONDS = 0.02
 LONGEST_DELAY = 60.0
 PRUNE_EVERY = 3600.0
 DONE_DAYS, KEEP_DAYS = 7.0, 30.0
@@ -36,6 +38,7 @@ class WebhookWorker:
     def __init__(self, desk: WebhookDesk, events: GitHubEvents) -> None:
         self._desk = desk
         self._events = events
+        self._count_at = 0.0
         self._prune_at = 0.0
 
     async def run(self, ctx: ActorContext[Any]) -> None:
@@ -44,16 +47,16 @@ class WebhookWorker:
         while not ctx.stopping.is_set():
             ticket, pause = self._desk.arrived.ticket(), IDLE_SECONDS
             try:
-                if await self.round():
+                if await self.round() == BATCH:
                     continue
-                self._desk.backlog = await self._desk.deliveries.backlog()
-                await self._prune()
+                await self._look_around()
             except Unavailable as error:
                 log.warning("webhooks wait", action="webhook_outage", error=str(error))
                 ticket, pause = trio.Event(), OUTAGE_SECONDS
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._until_stopped, ctx, nursery.cancel_scope)
-                await wait_at_most(ticket, pause)
+                if await wait_at_most(ticket, pause):
+                    await trio.sleep(GATHER_SECONDS)
                 nursery.cancel_scope.cancel()
 
     async def _until_stopped(self, ctx: ActorContext[Any], scope: trio.CancelScope) -> None:
@@ -109,11 +112,15 @@ class WebhookWorker:
         delay = min(LONGEST_DELAY, 2.0 ** (claimed.attempt - 1))
         return Failure(claimed.seq, repr(error), None if last else delay)
 
-    async def _prune(self) -> None:
-        if trio.current_time() < self._prune_at:
+    async def _look_around(self) -> None:
+        now = trio.current_time()
+        if now >= self._count_at:
+            self._desk.backlog = await self._desk.deliveries.backlog()
+            self._count_at = now + IDLE_SECONDS
+        if now < self._prune_at:
             return
         while await self._desk.deliveries.prune(done_days=DONE_DAYS, dead_days=KEEP_DAYS):
             pass
         while await self._desk.jobs.prune_jobs(keep_days=KEEP_DAYS):
             pass
-        self._prune_at = trio.current_time() + PRUNE_EVERY
+        self._prune_at = now + PRUNE_EVERY

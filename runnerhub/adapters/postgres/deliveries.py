@@ -114,6 +114,9 @@ class PostgresDeliveries(Store):
 
     async def settle(self, done: Sequence[int], failed: Sequence[Failure] = ()) -> None:
         """Say what became of claimed deliveries."""
+        if not failed:
+            await self._fetch(_DONE, list(done))
+            return
         columns = (
             [each.seq for each in failed],
             [each.why[:_LONGEST_WHY].replace("\0", "\ufffd") for each in failed],
@@ -123,8 +126,7 @@ class PostgresDeliveries(Store):
         async def work(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
             async with connection.transaction():
                 await connection.execute(_DONE, list(done))
-                if failed:
-                    await connection.execute(_FAILED, *columns)
+                await connection.execute(_FAILED, *columns)
 
         await self._run(work)
 

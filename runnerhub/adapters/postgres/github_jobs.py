@@ -24,7 +24,7 @@ _LOCK = "SELECT * FROM github_jobs WHERE id = ANY($1::bigint[]) ORDER BY id FOR 
 _WRITTEN = tuple(c for c in JOB_COLUMNS if c not in {"id", "first_seen_at", "heard_at"})
 
 _WRITE = """
-UPDATE github_jobs AS j SET {columns}, wants = given.wants
+UPDATE github_jobs AS j SET {columns}, wants = given.wants, heard_at = clock_timestamp()
 FROM jsonb_populate_recordset(NULL::github_jobs, $1::jsonb) AS given WHERE j.id = given.id
 """.format(columns=", ".join(f"{name} = given.{name}" for name in _WRITTEN))
 
@@ -143,7 +143,8 @@ async def _observe(
                 changed[job.id] = known[job.id] = after
         if changed:
             await connection.execute(_WRITE, jobs_to_json(changed))
-        await connection.execute(_HEARD, ids)
+        if same := [number for number in ids if number not in changed]:
+            await connection.execute(_HEARD, same)
     return [
         replace(job, first_seen_at=rows[number]["first_seen_at"], heard_at=rows[number]["heard_at"])
         for number, job in changed.items()
