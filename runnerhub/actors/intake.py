@@ -50,7 +50,7 @@ async def enqueue(world: World, jobs: Sequence[Job]) -> None:
 
 
 class Intake:
-    """Accept jobs in batches."""
+    """Accept jobs in batches. While one is queued the next is made durable already."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -58,15 +58,28 @@ class Intake:
     async def run(self, ctx: ActorContext[AcceptJob]) -> None:
         """Accept until stopped. What was answered is durable."""
         ctx.started()
-        async for first in ctx:
-            batch = [first]
-            while len(batch) < BATCH:
-                try:
-                    batch.append(ctx.receive_nowait())
-                except trio.WouldBlock:
-                    break
-            created = await self._accept(batch)
+        # With no room: who has accepted a batch waits until the last one is queued.
+        outlet, inlet = trio.open_memory_channel[list[Job]](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._enqueue_all, inlet)
+            async with outlet:
+                async for first in ctx:
+                    if created := await self._accept(self._with_what_waits(first, ctx)):
+                        await outlet.send(created)
+
+    async def _enqueue_all(self, inlet: trio.MemoryReceiveChannel[list[Job]]) -> None:
+        async for created in inlet:
             await enqueue(self._world, created)
+
+    @staticmethod
+    def _with_what_waits(first: AcceptJob, ctx: ActorContext[AcceptJob]) -> list[AcceptJob]:
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                batch.append(ctx.receive_nowait())
+            except trio.WouldBlock:
+                break
+        return batch
 
     async def _accept(self, batch: Sequence[AcceptJob]) -> list[Job]:
         created: list[Job] = []

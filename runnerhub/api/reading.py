@@ -66,20 +66,20 @@ def read_job(raw: bytes, pool_of: Callable[[Iterable[str]], Pool]) -> JobSpec:
         if error.error_count() == 1 and error.errors()[0]["type"] == "json_invalid":
             raise _no_json(error.errors()[0]["msg"]) from None
         raise invalid(error) from None
-    _refuse_doubles(raw)
+    # Only what has passed the schema comes here, so neither depth nor size can hurt.
+    _DOUBLES.decode(raw.decode())
     try:
         return body.spec(pool_of(body.labels))
     except ValueError as error:
         raise unprocessable(str(error)) from None
 
 
-def _refuse_doubles(raw: bytes) -> None:
-    # Only what has passed the schema comes here, so neither depth nor size can hurt.
-    def once(pairs: list[tuple[str, object]]) -> None:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise _no_json("a name stands twice in an object")
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise _no_json("a name stands twice in an object")
 
-    json.loads(raw, object_pairs_hook=once)
+
+_DOUBLES = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _no_json(why: str) -> Problem:

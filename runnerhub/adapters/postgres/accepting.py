@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from runnerhub.adapters.postgres import rows
 from runnerhub.adapters.postgres.store import Store
 from runnerhub.model.ids import JobIds
-from runnerhub.model.job import JobSpec
+from runnerhub.model.job import Job, JobSpec
 from runnerhub.ports.errors import LedgerUnavailable
 from runnerhub.ports.ledger import Accepted, AcceptResult
 
@@ -24,7 +25,7 @@ WITH given AS (
         jsonb_build_object('accepted', extract(epoch FROM now()))
     FROM given
     ON CONFLICT (repository, external_id) DO NOTHING
-    RETURNING *
+    RETURNING id, accepted_at
 ), noted AS (
     INSERT INTO job_events (job_id, seq, at, kind, attempt)
     SELECT id, 1, accepted_at, 'accepted', 1 FROM made
@@ -69,13 +70,20 @@ class Accepting(Store):
         made, found = await self._run(lambda connection: _accept(connection, columns, retry_of))
         answers = []
         for index, key in enumerate(keys):
-            row = made.get(key) or found[key]
-            result = AcceptResult.EXISTING
-            if row["body_hash"] != hashes[index]:
+            row = found.get(key)
+            if row is None:
+                job_id, given = ids[key], hashes[first[key]]
+                stamps = {"accepted": made[job_id]}
+                job = Job(job_id, specs[first[key]], retry_of=retry_of, timestamps=stamps)
+            else:
+                job, given = rows.job(row), row["body_hash"]
+            if given != hashes[index]:
                 result = AcceptResult.CONFLICT
-            elif key in made and first[key] == index:
+            elif row is None and first[key] == index:
                 result = AcceptResult.CREATED
-            answers.append(Accepted(result, rows.job(row)))
+            else:
+                result = AcceptResult.EXISTING
+            answers.append(Accepted(result, job))
         return answers
 
 
@@ -83,18 +91,20 @@ async def _accept(
     connection: Any,  # noqa: ANN401 - asyncpg has no types
     columns: tuple[list[str], ...],
     retry_of: str | None,
-) -> tuple[dict[Key, Any], dict[Key, Any]]:
-    made = _by_key(await connection.fetch(_INSERT, *columns, retry_of))
-    keys = set(zip(columns[1], columns[2], strict=True))
-    missing = keys - made.keys()
+) -> tuple[dict[str, datetime], dict[Key, Any]]:
+    """Return when each new job was accepted, by id, and the rows of those that were there."""
+    records = await connection.fetch(_INSERT, *columns, retry_of)
+    made = {row["id"]: row["accepted_at"] for row in records}
+    missing = {
+        (repository, external_id)
+        for job_id, repository, external_id in zip(*columns[:3], strict=True)
+        if job_id not in made
+    }
     if not missing:
         return made, {}
     repositories, external_ids = zip(*missing, strict=True)
-    found = _by_key(await connection.fetch(_EXISTING, repositories, external_ids))
+    records = await connection.fetch(_EXISTING, repositories, external_ids)
+    found = {(row["repository"], row["external_id"]): row for row in records}
     if missing - found.keys():
         raise LedgerUnavailable("a job was pruned while it was delegated again; try again")
     return made, found
-
-
-def _by_key(records: Sequence[Any]) -> dict[Key, Any]:
-    return {(row["repository"], row["external_id"]): row for row in records}

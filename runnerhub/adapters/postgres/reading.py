@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from runnerhub.adapters.postgres import rows
+from runnerhub.adapters.postgres.gathering import Gathering
 from runnerhub.adapters.postgres.store import Store
 from runnerhub.model.ids import is_job_id
 from runnerhub.model.job import Job, JobEvent, Phase, Status, status_of
 from runnerhub.ports.ledger import JobPage
+from runnerhub.runtime.bridge import Bridge
 
 # Written out, so that the partial indexes serve.
 _STATUS = {
@@ -18,10 +20,23 @@ _STATUS = {
 class Reading(Store):
     """What can be asked of the jobs."""
 
+    def __init__(self, bridge: Bridge, url: str, *, connections: int = 10) -> None:
+        super().__init__(bridge, url, connections=connections)
+        self._gathered: Gathering[str, Job] = Gathering(bridge, self._some)
+
+    async def close(self) -> None:
+        """Close the connections; harmless when repeated."""
+        await self._gathered.close()
+        await super().close()
+
     async def job(self, job_id: str) -> Job | None:
         """Return a job; None when there is none."""
-        found = await self._fetch("SELECT * FROM jobs WHERE id = $1", job_id)
-        return rows.job(found[0]) if found else None
+        return await self._gathered.get(job_id)
+
+    async def _some(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        sql = "SELECT * FROM jobs WHERE id = ANY($1)"
+        found = await self._work(lambda connection: connection.fetch(sql, list(job_ids)))
+        return {row["id"]: rows.job(row) for row in found}
 
     async def jobs(
         self,

@@ -24,9 +24,12 @@ from runnerhub.model.runner import RunnerWish
 Row = Any  # asyncpg.Record
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def dump(value: object) -> str:
     """Return a stable JSON text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def clean(text: str) -> str:

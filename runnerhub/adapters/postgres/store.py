@@ -84,6 +84,7 @@ class Store:
                     timeout=ACQUIRE_SECONDS,
                     command_timeout=COMMAND_SECONDS,
                     server_settings={"application_name": "runnerhub"},
+                    reset=_as_it_is,
                 )
                 async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                     await migrate(connection)
@@ -112,6 +113,13 @@ class Store:
         with mapped_errors():
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                 return await work(connection)
+
+
+async def _as_it_is(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    """Leave a connection as it comes back: no statement here outlives its transaction.
+
+    What asyncpg sends instead takes as long as a read.
+    """
 
 
 async def _close(pool: Any) -> None:  # noqa: ANN401 - asyncpg has no types
