@@ -62,20 +62,21 @@ def _burst(node: WholeNode, options: argparse.Namespace, count: int, prefix: str
     before, refusals = node.finished(), list[float]()
     bodies = [_job(f"{prefix}-{number}", options) for number in range(count)]
     submit(Door(node.host, node.port, node.token), bodies, refusals=refusals)
-    node.until(lambda: node.finished() >= before + count, PATIENCE, "all finished", every=0.5)
+    node.until_finished(before + count, PATIENCE)
     return len(refusals)
 
 
 def _overrun(
     node: WholeNode, fleet: Fleet, options: argparse.Namespace, profile: Path | None
 ) -> Iterator[Figure]:
+    counted, adopted = node.finished(), len(node.logged("job_adopted"))
     before = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
     began = time.perf_counter()
     with profiled(node.pid, profile):
         refused = _burst(node, options, options.jobs, "burst")
     passed = time.perf_counter() - began
     after = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
-    jobs = _named(node, "b-burst-")
+    jobs = node.all_finished("b-burst-", PATIENCE)
     expect_success(jobs)
     accepted = sorted(seconds_at(job, "accepted") for job in jobs)
     reaped = sorted(seconds_at(job, "reaped") for job in jobs)
@@ -84,7 +85,11 @@ def _overrun(
     if len(rest) > len(jobs) / 10:
         rate = len(rest) / (reaped[-1] - accepted[-1])
         yield Figure("dispatch.rate.all_accepted", rate, "/s", Better.HIGHER)
+    adopted = len(node.logged("job_adopted")) - adopted
+    twice = node.finished() - counted - len(jobs)
     yield Figure("dispatch.refused", refused, "times 503", Better.LOWER, 0)
+    yield Figure("dispatch.adopted", adopted, "new jobs", Better.LOWER, 0)
+    yield Figure("dispatch.counted_twice", twice, "jobs", Better.LOWER, 0)
     for who, old, new in zip(("node", "servers", "hosts"), before, after, strict=True):
         each = (new - old) / len(jobs) * 1000
         yield Figure(f"cpu_per_job.{who}", each, "ms", Better.LOWER)
@@ -98,9 +103,9 @@ def _half(node: WholeNode, options: argparse.Namespace, rate: float) -> Iterator
     busy, began = node.cpu_seconds(), time.perf_counter()
     bodies = [_job(f"half-{number}", options) for number in range(count)]
     answers = arrive(Door(node.host, node.port, node.token), bodies, rate)
-    node.until(lambda: node.finished() >= before + count, PATIENCE, "all finished", every=0.5)
+    node.until_finished(before + count, PATIENCE)
     cores = (node.cpu_seconds() - busy) / (time.perf_counter() - began)
-    jobs = _named(node, "b-half-")
+    jobs = node.all_finished("b-half-", PATIENCE)
     expect_success(jobs)
     yield Figure("half.rate", rate, "/s")
     yield Figure("half.cpu.node", cores, "cores")
@@ -112,7 +117,3 @@ def _half(node: WholeNode, options: argparse.Namespace, rate: float) -> Iterator
 
 def _job(number: str, options: argparse.Namespace) -> dict[str, object]:
     return body(number, ["echo", "done"], network=options.network)
-
-
-def _named(node: WholeNode, prefix: str) -> list[dict[str, object]]:
-    return [job for job in node.jobs() if job["external_id"].startswith(prefix)]

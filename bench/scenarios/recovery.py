@@ -90,7 +90,7 @@ def _kill_and_count(
     yield Figure(f"{name}.first_adopted", max(first), "s", Better.LOWER)
     yield Figure(f"{name}.adopted", max(last), "s", Better.LOWER)
     yield Figure(f"{name}.all_cancelled", _cancel_all(node, ids), "s", Better.LOWER)
-    concluded = [job["conclusion"] for job in node.jobs()]
+    concluded = [job["conclusion"] for job in node.all_finished("b-", PATIENCE)]
     if concluded != ["cancelled"] * jobs or containers():
         raise RuntimeError(f"not all cancelled, or {containers()} left: {set(concluded)}")
 
@@ -106,5 +106,5 @@ def _cancel_all(node: WholeNode, ids: list[str]) -> float:
 
     began = time.perf_counter()
     run_client(cancel())
-    node.until(lambda: node.finished() >= len(ids), PATIENCE, "all finished", every=0.1)
+    node.until_finished(len(ids), PATIENCE, every=0.1)
     return time.perf_counter() - began

@@ -20,6 +20,7 @@ from bench.whole.node import WholeNode, a_whole_node
 # An hour of 50 jobs a second has 180,000: 10 MB of them are 56 bytes each.
 GOALS = {"soak.memory.slope": 10.0, "soak.actors.slope": 1.0, "soak.files.slope": 1.0}
 SAMPLE_SECONDS = 5.0
+SETTLE_SECONDS = 5.0
 WARM_UP = 0.2
 
 Sample = dict[str, float]
@@ -49,11 +50,12 @@ def run(options: argparse.Namespace) -> list[Figure]:
         began = time.perf_counter()
         try:
             arrive(Door(node.host, node.port, node.token), bodies, options.rate)
-            node.until(lambda: node.finished() >= count, 600, "all finished", every=1.0)
+            node.until_finished(count, 600, every=1.0)
         finally:
             passed = time.perf_counter() - began
             over.set()
             watcher.join()
+        time.sleep(SETTLE_SECONDS)
         left = fleet.containers()
     if not options.no_save:
         path = RESULTS / f"{options.name}-series.json"

@@ -1,5 +1,6 @@
 """Simulated hosts on the wire, served by a process of their own."""
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from runnerhub.adapters.embedded.child import tied_command
 
 STOP_SECONDS = 15.0
 
@@ -60,7 +63,10 @@ def a_fleet(count: int, latency: str = "none") -> Iterator[Fleet]:
     with tempfile.TemporaryDirectory(prefix="rh-bench-sim-") as folder:
         command = [sys.executable, "-m", "runnerhub", "sim", "hosts", "--count", str(count)]
         process = subprocess.Popen(
-            [*command, "--dir", folder, "--latency", latency, "--image", "busybox"],
+            tied_command(
+                [*command, "--dir", folder, "--latency", latency, "--image", "busybox"],
+                death_signal=signal.SIGTERM,
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

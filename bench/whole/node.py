@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.memory import resident
 from bench.node import START_SECONDS, STOP_SECONDS, _free_port, cpu_seconds
+from runnerhub.adapters.embedded.child import tied_command
 
 T = TypeVar("T")
 
@@ -57,8 +58,9 @@ class WholeNode:
         command = [sys.executable, "-m", self._module, "serve", "--bind", bind]
         self.started_at = time.time()
         with self.log.open("ab") as sink:
+            command += ["--data-dir", str(self._data), *self._arguments]
             self._process = subprocess.Popen(
-                [*command, "--data-dir", str(self._data), *self._arguments],
+                tied_command(command, death_signal=signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -152,6 +154,22 @@ class WholeNode:
         return int(
             sum(value for (name, _), value in found if name == "runnerhub_jobs_finished_total")
         )
+
+    def until_finished(self, count: int, seconds: float, every: float = 0.5) -> None:
+        """Wait until this process has counted so many jobs as finished."""
+        self.until(lambda: self.finished() >= count, seconds, f"{count} finished", every)
+
+    def all_finished(self, prefix: str, seconds: float) -> list[dict[str, Any]]:
+        """Wait until each job whose external id begins so is finished; return them.
+
+        The counter of finished jobs may run ahead of the ledger: it has counted jobs twice.
+        """
+
+        def found() -> list[dict[str, Any]] | None:
+            jobs = [job for job in self.jobs() if job["external_id"].startswith(prefix)]
+            return jobs if all(job["phase"] == "finished" for job in jobs) else None
+
+        return self.until(found, seconds, f"all {prefix} are finished", every=1.0)
 
     def ready_hosts(self) -> int:
         """Count the hosts that take jobs."""

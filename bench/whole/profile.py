@@ -10,6 +10,8 @@ from pathlib import Path
 
 RATE = 250
 TOP = 60
+# A thread that waits for its next task: py-spy often takes it for one that runs.
+WAITS = "WorkerThread._work "
 # The innermost of these that a stack holds is whom its time is charged to.
 PARTS = {
     "bench/": "the benchmark",
@@ -78,6 +80,8 @@ def table(folded: str) -> str:
     for line in folded.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
+        if frames[-1].startswith(WAITS):
+            continue
         samples = int(count)
         own[frames[-1]] += samples
         within.update(dict.fromkeys(frames, samples))
