@@ -181,7 +181,35 @@ class GitHubSettings(GitHubCredential):
         return self
 
 
-Named = TypeVar("Named", HostSettings, PoolSettings)
+class ScaleSetSettings(BaseModel):
+    """A scale set to listen to.
+
+    Attributes:
+        scope: orgs/NAME, repos/OWNER/NAME or enterprises/NAME; OWNER/NAME is taken as the second.
+        pool: whose labels, image, limits and runner group it has.
+        max_runners: that of the pool for None.
+        min_runners: kept beyond those that have a job.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=NAME_FORM)
+    scope: str = Field(pattern=r"^((orgs|enterprises)/[\w.-]+|repos/[\w.-]+/[\w.-]+)$")
+    pool: str
+    max_runners: int | None = Field(None, ge=1, le=10_000)
+    min_runners: int = Field(0, ge=0, le=10_000)
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _as_a_path(cls, scope: object) -> object:
+        if not isinstance(scope, str):
+            return scope
+        parts = scope.strip("/").split("/")
+        two = len(parts) == 2 and parts[0] not in {"orgs", "enterprises", "repos"}  # noqa: PLR2004
+        return "/".join(["repos", *parts] if two else parts)
+
+
+Named = TypeVar("Named", HostSettings, PoolSettings, ScaleSetSettings)
 
 
 class Settings(BaseSettings):
@@ -195,6 +223,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: default_data_dir())  # noqa: PLW0108 - defined below
     docker_hosts: Annotated[tuple[HostSettings, ...], NoDecode] = ()
     pools: tuple[PoolSettings, ...] = ()
+    scale_sets: tuple[ScaleSetSettings, ...] = ()
     database_url: str | None = None
     redis_url: str | None = None
     subnet_range: str = "10.231.0.0/16"
@@ -253,13 +282,30 @@ class Settings(BaseSettings):
             raise ValueError("subnet_prefix: must not be smaller than the prefix of subnet_range")
         return self
 
-    @field_validator("docker_hosts", "pools")
+    @field_validator("docker_hosts", "pools", "scale_sets")
     @classmethod
     def _names_differ(cls, named: tuple[Named, ...]) -> tuple[Named, ...]:
         names = [each.name for each in named]
         if len(set(names)) != len(names):
             raise ValueError("two of them have the same name")
         return named
+
+    @model_validator(mode="after")
+    def _scale_sets_have_pools(self) -> "Settings":
+        pools = {pool.name: pool for pool in self.pools}
+        used: set[str] = set()
+        for each in self.scale_sets:
+            pool = pools.get(each.pool)
+            if pool is None:
+                raise ValueError(
+                    f"scale_sets: {each.name} names the pool {each.pool}: there is none"
+                )
+            if pool.image is None or pool.network not in (None, "egress"):
+                raise ValueError(f"pools: {pool.name} needs an image, and egress to reach GitHub")
+            if pool.name in used:
+                raise ValueError(f"scale_sets: two of them use the pool {pool.name}")
+            used.add(pool.name)
+        return self
 
     @model_validator(mode="after")
     def _whole_pair(self) -> "Settings":

@@ -16,7 +16,7 @@ from runnerhub.actors.tree import build_tree
 from runnerhub.actors.world import CoreSettings, HostState, World
 from runnerhub.api import create_app, serve_api
 from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
-from runnerhub.config import PoolSettings, Settings
+from runnerhub.config import PoolSettings, ScaleSetSettings, Settings
 from runnerhub.console.door import Door
 from runnerhub.model.job import Network, Resources
 from runnerhub.model.pool import Pool
@@ -31,6 +31,7 @@ from runnerhub.service.github import github_parts
 from runnerhub.service.github_sync import sync_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
+from runnerhub.service.scale_sets import scale_set_parts
 from runnerhub.service.stores import Where, store_specs
 from runnerhub.service.webhooks import webhook_parts
 
@@ -98,6 +99,9 @@ def build_node(
         world.github = github.family.gateway
         world.runners = Registrar(github.family.gateway)
         metrics.register(github.family.metrics)
+    scale_sets = scale_set_parts(settings, world, github)
+    if scale_sets is not None:
+        metrics.register(scale_sets.metrics)
     webhooks = webhook_parts(settings.github, world, github)
     if webhooks is not None:
         metrics.register(webhooks.metrics)
@@ -107,7 +111,7 @@ def build_node(
 
     def more_stores(postgres: Where, valkey: Where) -> Sequence[AnySpec]:
         gateway = () if github is None else github.stores(bridge, world, postgres, valkey)
-        kept = [part.store(bridge, postgres) for part in (webhooks, sync) if part is not None]
+        kept = [part.store(bridge, postgres) for part in (webhooks, sync, scale_sets) if part]
         return [*gateway, *kept]
 
     stores = store_specs(
@@ -122,6 +126,7 @@ def build_node(
         *([webhooks.actors] if webhooks else ()),
         *([sync.actor] if sync else ()),
         *_fleet(world),
+        *([scale_sets.actors] if scale_sets else ()),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),
         ChildSpec("console", console, kind="console", shutdown=2.0),
@@ -151,11 +156,12 @@ def _core_settings(settings: Settings, node_id: str) -> CoreSettings:
         keep_days=settings.keep_days,
         log_days=settings.log_days,
         image_pull=settings.image_pull,
-        pools=tuple(_pool(pool) for pool in settings.pools),
+        pools=tuple(_pool(pool, settings.scale_sets) for pool in settings.pools),
     )
 
 
-def _pool(pool: PoolSettings) -> Pool:
+def _pool(pool: PoolSettings, scale_sets: Sequence[ScaleSetSettings]) -> Pool:
+    listens = any(each.pool == pool.name for each in scale_sets)
     return Pool(
         pool.name,
         frozenset(label.lower() for label in pool.labels),
@@ -163,10 +169,10 @@ def _pool(pool: PoolSettings) -> Pool:
         pool.stop_grace_seconds,
         pool.egress_guard == "require",
         pool.image,
-        Network(pool.network or ("egress" if pool.scope else "isolated")),
+        Network(pool.network or ("egress" if pool.scope or listens else "isolated")),
         Resources(pool.cpus, pool.memory_mb, pool.pids, pool.disk_mb, pool.tmpfs_mb),
         pool.warm,
-        pool.scope,
+        None if listens else pool.scope,  # a scale set's runners are its listener's to start
         pool.runner_group,
         pool.max_runners,
     )

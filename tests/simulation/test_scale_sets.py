@@ -11,10 +11,11 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.model.scale_set import Bounds
-from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults
+from runnerhub.sim.github.faults import FaultPlan, Ordered, RestFaults, RunnerFaults
 from tests.simulation.scale_circle import ScaleCircle, scale_circle
 
 JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
+MESSAGES = "DELETE /actions-service/_apis/runtime/runnerscalesets/{id}/messages"
 
 
 async def all_is_well(at: ScaleCircle, *, ran: bool = True) -> None:
@@ -175,6 +176,27 @@ async def test_nothing_is_acknowledged_while_the_ledger_is_away(autojump_clock: 
         await all_is_well(at)
 
 
+async def mischief(at: ScaleCircle) -> None:
+    sets = at.github.state.scale_sets
+    match at.rng.randrange(8):
+        case 0:  # somebody else listens, for as long as a session lasts
+            for scale_set in sets.sets.values():
+                sets.close(scale_set)
+                sets.open(scale_set, "somebody else")
+        case 1:  # what is read cannot be acknowledged, whether it is or not
+            faults = at.github.state.core.faults
+            faults.ordered += [Ordered(MESSAGES, "error", 4), Ordered(MESSAGES, "lost", 4)]
+        case 2:
+            at.ledger.outage = at.cluster.ledger.outage = True
+            await trio.sleep(at.rng.uniform(1, 20))
+            at.ledger.outage = at.cluster.ledger.outage = False
+        case 3:  # what a message says is said again by another
+            for scale_set in sets.sets.values():
+                scale_set.news.extend(
+                    part for each in scale_set.messages.values() for part in each.jobs
+                )
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [int(os.environ.get("RUNNERHUB_SEED", "1"))])
 async def test_whatever_goes_wrong_every_job_runs_once_and_nothing_is_left(
@@ -197,6 +219,7 @@ async def test_whatever_goes_wrong_every_job_runs_once_and_nothing_is_left(
                     if batch:
                         at.order(batch)
                     await trio.sleep(at.rng.uniform(0, 5))
+                    await mischief(at)
                 await trio.sleep(at.rng.uniform(0, 30))
                 node.kill()
         async with at.life("node-9") as node:
