@@ -35,6 +35,9 @@ class Attempt:
         joins_holder: whether its network is held by a container that the main one joins.
         may_be_registered: whether GitHub may know a runner by the attempt's name.
         secret_env: variables of the main container that stand in no plan and no log.
+        is_over: whether the main container has ended and its log is in the ledger.
+        tickets: taken before the main container was started: what happens on the host since,
+            and to the container.
         epoch: of the host's event stream in which the main container was last seen running.
     """
 
@@ -53,7 +56,10 @@ class Attempt:
         self.pump = LogPump(world, host, job, self.plan.main)
         self.may_be_registered = adopted
         self.secret_env: dict[str, str] = {}
+        self.is_over = False
         self.epoch: int | None = None
+        self.tickets: tuple[trio.Event, trio.Event] | None = None
+        self._marks: dict[str, float] = {}
 
     @property
     def budget(self) -> float:
@@ -77,10 +83,21 @@ class Attempt:
             with trio.move_on_after(1.0):
                 await ticket.wait()
 
-    async def advance(self, to: Phase, *stamps: str) -> None:
+    def mark(self, *stamps: str) -> None:
+        """Note that something happened now; the next write to the ledger tells it."""
+        for stamp in stamps:
+            self._marks.setdefault(stamp, trio.current_time())
+
+    @property
+    def marked(self) -> dict[str, float]:
+        """What was noted and may not be in the ledger, by how many seconds ago."""
+        now = trio.current_time()
+        return {stamp: now - at for stamp, at in self._marks.items()}
+
+    async def advance(self, to: Phase) -> None:
         """Let the ledger say where the job stands. Raises StaleFence, LedgerUnavailable."""
         self.job = await self.world.ledger.advance(
-            self.job.id, self.fence, self.job.attempt, to, *stamps
+            self.job.id, self.fence, self.job.attempt, to, ago=self.marked
         )
 
     def seconds_since_start(self) -> float:

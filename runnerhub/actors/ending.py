@@ -58,7 +58,7 @@ async def finish(attempt: Attempt, deadline_at: float) -> None:
 async def _conclude(attempt: Attempt, verdict: Verdict, *, dead_letter: bool) -> None:
     """Kill, let the log end, then write the conclusion: a completed job's log is whole."""
     job, world = attempt.job, attempt.world
-    if attempt.host.reachable:
+    if attempt.host.reachable and not attempt.is_over:
         try:
             await attempt.host.engine.stop_container(attempt.plan.main, attempt.pool.stop_grace)
             if job.phase is Phase.RUNNING:
@@ -69,7 +69,12 @@ async def _conclude(attempt: Attempt, verdict: Verdict, *, dead_letter: bool) ->
     while True:
         try:
             attempt.job = await world.ledger.conclude(
-                job.id, attempt.fence, job.attempt, verdict, dead_letter=dead_letter
+                job.id,
+                attempt.fence,
+                job.attempt,
+                verdict,
+                dead_letter=dead_letter,
+                ago=attempt.marked,
             )
         except LedgerUnavailable:
             await trio.sleep(0.5)

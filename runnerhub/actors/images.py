@@ -33,17 +33,25 @@ class Images:
         self._engine = engine
         self._pulling = pulling
         self._turns: dict[str, _Turn] = {}
+        self._seen: set[str] = set()
+
+    def doubt(self, *images: str) -> bool:
+        """Look again for these images next time; tell whether any was taken for present."""
+        seen = self._seen.intersection(images)
+        self._seen -= seen
+        return bool(seen)
 
     async def ensure(self, image: str, policy: str) -> None:
         """Pull an image as its policy says: always, if-missing or never.
 
-        Who waited for a pull that failed fails with it: the registry has been asked enough.
+        An image that was seen is taken for present, until somebody has doubts. Who waited for a
+        pull that failed fails with it: the registry has been asked enough.
 
         Raises:
             ImagePullFailed: not to be had; the message names image and cause.
             EngineUnavailable: the engine does not answer.
         """
-        if policy != "always" and await self._engine.has_image(image):
+        if policy != "always" and await self._is_there(image):
             return
         if policy == "never":
             raise ImagePullFailed(f"{image} is not on the host and the pull policy is never")
@@ -53,12 +61,17 @@ class Images:
             async with turn.lock:
                 if waited and turn.failed:
                     raise ImagePullFailed(turn.failed)
-                if policy != "always" and await self._engine.has_image(image):
+                if policy != "always" and await self._is_there(image):
                     return  # whoever held the lock has pulled it
                 await self._pull(image, turn)
         finally:
             if not turn.lock.statistics().tasks_waiting and not turn.lock.locked():
                 self._turns.pop(image, None)
+
+    async def _is_there(self, image: str) -> bool:
+        if image not in self._seen and await self._engine.has_image(image):
+            self._seen.add(image)
+        return image in self._seen
 
     async def _pull(self, image: str, turn: _Turn) -> None:
         self._pulling[image] = ""

@@ -18,6 +18,7 @@ import trio
 from runnerhub.actors.attempt import Attempt, Detached, Outcome
 from runnerhub.actors.ending import end, finish
 from runnerhub.actors.images import Images
+from runnerhub.actors.lateword import LateWord
 from runnerhub.actors.messages import CancelJob
 from runnerhub.actors.provision import is_held, provision, refuse_unguarded
 from runnerhub.actors.warm import provision_warm
@@ -106,34 +107,46 @@ class JobActor:
 
     async def _try(self, pumps: trio.Nursery) -> Outcome:
         attempt = self._attempt
-        refused = await self._start()
+        refused = await self._start(pumps)
         if refused is not None:
             return refused
         if attempt.job.phase is not Phase.RUNNING:
-            await attempt.advance(Phase.RUNNING, "started")
+            attempt.mark("started")
+            await attempt.advance(Phase.RUNNING)
         if not self._pumping:
             self._pumping = True
             pumps.start_soon(attempt.pump.run)
         return await watch(attempt)
 
-    async def _start(self) -> Outcome | None:
+    async def _start(self, pumps: trio.Nursery) -> Outcome | None:
         """See to it that the main container has started, by whatever it takes."""
         attempt = self._attempt
         if self._fresh:
             # Nothing of it exists but its kit, if it has one; the next try looks first.
             self._fresh = False
-            return refuse_unguarded(attempt) or await self._start_fresh()
+            return refuse_unguarded(attempt) or await self._start_fresh(pumps)
         state = await attempt.host.engine.inspect_container(attempt.plan.main)
         if state is not None and state.started_at:
             return None
         if attempt.job.phase is Phase.RUNNING:
             return REMOVED
         attempt.joins_holder = attempt.plan.has_holder and await is_held(attempt)
-        return await provision(attempt, self._images, created=state is not None)
+        return await self._provision(pumps, created=state is not None)
 
-    async def _start_fresh(self) -> Outcome | None:
+    async def _start_fresh(self, pumps: trio.Nursery) -> Outcome | None:
         attempt = self._attempt
         kit = attempt.kit
         if kit is not None and kit.stdin is not None:
             return await provision_warm(attempt, kit, kit.stdin, self._images)
-        return await provision(attempt, self._images)
+        return await self._provision(pumps)
+
+    async def _provision(self, pumps: trio.Nursery, *, created: bool = False) -> Outcome | None:
+        """Provision; where that takes a while the ledger is told meanwhile how far it is."""
+        late = LateWord(self._attempt)
+        pumps.start_soon(late.run)
+        try:
+            return await provision(self._attempt, self._images, created=created)
+        finally:
+            late.cancel()
+            with cleanup(trio.current_time() + self._attempt.budget):
+                await late.done.wait()

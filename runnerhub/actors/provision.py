@@ -4,7 +4,7 @@ from runnerhub.actors.attempt import Attempt, Outcome
 from runnerhub.actors.images import Images
 from runnerhub.actors.registration import register
 from runnerhub.actors.sandbox import ServiceNotReady, build, start
-from runnerhub.model.job import Conclusion, Network, Phase, Reason
+from runnerhub.model.job import Conclusion, Network, Reason
 from runnerhub.model.outcome import LostAttempt, Verdict, judge_refusal
 from runnerhub.model.subnets import SubnetsSpent
 from runnerhub.ports.errors import (
@@ -31,34 +31,50 @@ async def provision(attempt: Attempt, images: Images, *, created: bool = False) 
         EngineUnavailable: nothing is known of the last step.
         Detached, StaleFence, LedgerUnavailable: as `Attempt` says.
     """
-    host, plan = attempt.host, attempt.plan
     try:
-        await ensure_images(attempt, images)
-        await attempt.advance(Phase.PROVISIONING, "image_ready")
-        await attempt.trust()
-        if not created and (refused := await register(attempt)) is not None:
-            return refused
-        disk = bool(host.info and host.info.disk_limits)
-        subnets, join = attempt.world.subnets, attempt.joins_holder
-        env = attempt.secret_env
-        await build(host.engine, plan, subnets, disk=disk, join=join, secret_env=env)
-        await attempt.advance(Phase.PROVISIONING, "created")
-        attempt.epoch = host.epoch
-        await start(host.engine, plan.main)
+        try:
+            return await _build(attempt, images, created=created)
+        except ImageMissing:
+            # It was there once; somebody has removed it.
+            if not images.doubt(*_images_of(attempt)):
+                raise
+            return await _build(attempt, images, created=created)
     except (Unavailable, StaleFence):
         raise
     except (PortError, SubnetsSpent) as error:
         if attempt.joins_holder and not await is_held(attempt):
             return LostAttempt(Reason.SANDBOX_LOST, "its prepared network was lost")
         return refusal(error)
+
+
+async def _build(attempt: Attempt, images: Images, *, created: bool) -> Outcome | None:
+    host, plan = attempt.host, attempt.plan
+    await ensure_images(attempt, images)
+    attempt.mark("image_ready")
+    await attempt.trust()
+    if not (created or attempt.secret_env) and (refused := await register(attempt)) is not None:
+        return refused
+    disk = bool(host.info and host.info.disk_limits)
+    subnets, join, env = attempt.world.subnets, attempt.joins_holder, attempt.secret_env
+    await build(host.engine, plan, subnets, disk=disk, join=join, secret_env=env)
+    attempt.mark("created")
+    attempt.epoch = host.epoch
+    attempt.tickets = (host.changed.ticket(), host.changed.ticket(plan.main))
+    await start(host.engine, plan.main)
+    attempt.mark("started")
     return None
 
 
 async def ensure_images(attempt: Attempt, images: Images) -> None:
     """See to it that every image of the attempt is there. Raises as `Images.ensure` does."""
-    execution = attempt.plan.execution
-    for image in dict.fromkeys([execution.image, *(s.image for s in execution.services)]):
+    for image in _images_of(attempt):
         await images.ensure(image, attempt.world.settings.image_pull)
+
+
+def _images_of(attempt: Attempt) -> list[str]:
+    execution = attempt.plan.execution
+    services = (service.image for service in execution.services)
+    return list(dict.fromkeys([execution.image, *services]))
 
 
 def refuse_unguarded(attempt: Attempt) -> Verdict | None:

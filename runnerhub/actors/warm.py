@@ -35,13 +35,15 @@ async def provision_warm(
     try:
         if plan.execution.services:
             await ensure_images(attempt, images)
-            await attempt.advance(Phase.PROVISIONING, "image_ready")
+            attempt.mark("image_ready")
+            await attempt.advance(Phase.PROVISIONING)
             await start_services(host.engine, plan)
         if (refused := await register(attempt)) is not None:
             return refused
         await _limit(attempt, kit.recipe.pool)
         await attempt.trust()
-        await attempt.advance(Phase.RUNNING, *STAMPS)
+        attempt.mark(*STAMPS)
+        await attempt.advance(Phase.RUNNING)
         attempt.epoch = kit.epoch
         env = {**plan.execution.env, **attempt.secret_env}
         await stdin.send(hand_over(plan.main, command, env))

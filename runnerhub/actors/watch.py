@@ -5,7 +5,7 @@ import trio
 from runnerhub.actors.attempt import Attempt, Detached, Outcome
 from runnerhub.actors.wakeups import first_of
 from runnerhub.model.handover import NEVER_HANDED_CODE
-from runnerhub.model.job import Phase, Reason
+from runnerhub.model.job import Reason
 from runnerhub.model.outcome import (
     KILLED_BY_RESTART,
     LostAttempt,
@@ -40,6 +40,7 @@ async def watch(attempt: Attempt) -> Outcome:
         return outcome
     with trio.move_on_after(LOG_END_SECONDS):
         await attempt.pump.done.wait()
+        attempt.is_over = True
     if attempt.pump.says_never_handed and outcome.exit_code == NEVER_HANDED_CODE:
         return NEVER_HANDED
     return with_log(outcome, says_disk_full=attempt.pump.says_disk_full)
@@ -53,6 +54,10 @@ def lost_host(attempt: Attempt) -> LostAttempt:
 
 async def _until_it_ends(attempt: Attempt) -> Outcome:
     host, name = attempt.host, attempt.plan.main
+    if attempt.tickets is not None:
+        # What was just started is known to run until something is heard.
+        tickets, attempt.tickets = attempt.tickets, None
+        await first_of(*tickets)
     while True:
         anything, own = host.changed.ticket(), host.changed.ticket(name)
         if host.lease is None:
@@ -85,7 +90,7 @@ async def _judge(attempt: Attempt, state: ContainerState) -> Outcome:
         across_restart=attempt.host.epoch != attempt.epoch,
     )
     if isinstance(outcome, Verdict):
-        await attempt.advance(Phase.RUNNING, "exited")
+        attempt.mark("exited")
     return outcome
 
 

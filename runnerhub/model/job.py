@@ -75,7 +75,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Phase, str]] = {
     },
     Phase.LEASED: {
         Phase.PROVISIONING: "its names are durable, so creating may begin",
-        Phase.RUNNING: "a sandbox that was started ahead is about to be handed the job",
+        Phase.RUNNING: "it started so soon that provisioning was not worth a word",
         Phase.QUEUED: "given back: the node handed over or the host went away",
         Phase.REAPING: "cancelled: something may exist that its owner has not seen yet",
     },

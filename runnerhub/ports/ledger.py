@@ -15,6 +15,8 @@ from runnerhub.model.lease import Lease
 from runnerhub.model.logs import LogCursor
 from runnerhub.model.outcome import Verdict
 
+NO_STAMPS: Mapping[str, float] = {}
+
 
 class AcceptResult(StrEnum):
     """What became of one delegated job."""
@@ -117,19 +119,42 @@ class Ledger(Protocol):
         Taken is each that is still QUEUED, due, and whose host's lease has the fence named.
         """
 
-    async def advance(self, job_id: str, fence: int, attempt: int, to: Phase, *stamps: str) -> Job:
+    async def advance(
+        self,
+        job_id: str,
+        fence: int,
+        attempt: int,
+        to: Phase,
+        *stamps: str,
+        ago: Mapping[str, float] = NO_STAMPS,
+    ) -> Job:
         """Move a job to PROVISIONING or RUNNING, or let it stay, and set time stamps.
 
         Raises StaleFence. Doing it twice is no error.
+
+        Args:
+            job_id: of the job.
+            fence: of the host's lease.
+            attempt: that moves.
+            to: the phase.
+            stamps: of what happens now.
+            ago: of what happened so many seconds ago; a stamp that the job has stays.
         """
 
     async def conclude(
-        self, job_id: str, fence: int, attempt: int, verdict: Verdict, *, dead_letter: bool = False
+        self,
+        job_id: str,
+        fence: int,
+        attempt: int,
+        verdict: Verdict,
+        *,
+        dead_letter: bool = False,
+        ago: Mapping[str, float] = NO_STAMPS,
     ) -> Job:
         """Write the conclusion: LEASED, PROVISIONING or RUNNING → REAPING.
 
         The first one stands: when there is one already the job is returned unchanged. Raises
-        StaleFence.
+        StaleFence. `ago` is that of `advance`.
         """
 
     async def finish(self, job_id: str, fence: int, attempt: int) -> Job:

@@ -10,7 +10,7 @@ from runnerhub.model.ids import JobIds, is_job_id
 from runnerhub.model.job import TRANSITIONS, Job, JobEvent, JobSpec, Phase, Status
 from runnerhub.model.outcome import Verdict
 from runnerhub.ports.errors import StaleFence
-from runnerhub.ports.ledger import Accepted, AcceptResult, JobPage, LeaseJob
+from runnerhub.ports.ledger import NO_STAMPS, Accepted, AcceptResult, JobPage, LeaseJob
 from runnerhub.sim.ledger_store import MemoryStore
 
 _UNCONCLUDED = frozenset({Phase.LEASED, Phase.PROVISIONING, Phase.RUNNING})
@@ -148,26 +148,49 @@ class MemoryLedger(MemoryStore):
                 taken[job.id] = self._write(changed, "leased", data)
         return list(taken.values())
 
-    async def advance(self, job_id: str, fence: int, attempt: int, to: Phase, *stamps: str) -> Job:
+    async def advance(
+        self,
+        job_id: str,
+        fence: int,
+        attempt: int,
+        to: Phase,
+        *stamps: str,
+        ago: Mapping[str, float] = NO_STAMPS,
+    ) -> Job:
         """Move a job on, or let it stay, and set time stamps; those it has stay."""
         await self._enter()
         before = {to}
         if to in (Phase.PROVISIONING, Phase.RUNNING):
             before |= {phase for phase, after in TRANSITIONS.items() if to in after}
         job = self._fenced(job_id, fence, attempt, before)
-        times = {**dict.fromkeys(stamps, self._clock()), **job.timestamps}
-        return self._write(replace(job, phase=to, timestamps=times), to, {"stamps": list(stamps)})
+        stamped = {**dict.fromkeys(stamps, 0.0), **ago}
+        times = {**self._times(stamped), **job.timestamps}
+        return self._write(replace(job, phase=to, timestamps=times), to, {"stamps": list(stamped)})
 
     async def conclude(
-        self, job_id: str, fence: int, attempt: int, verdict: Verdict, *, dead_letter: bool = False
+        self,
+        job_id: str,
+        fence: int,
+        attempt: int,
+        verdict: Verdict,
+        *,
+        dead_letter: bool = False,
+        ago: Mapping[str, float] = NO_STAMPS,
     ) -> Job:
         """Write the conclusion; the first one stands."""
         await self._enter()
         job = self._fenced(job_id, fence, attempt, set(Phase))
         if job.phase not in _UNCONCLUDED:
             return job
-        changed = replace(job, phase=Phase.REAPING, dead_letter=dead_letter, **_told(verdict))
+        times = {**self._times(ago), **job.timestamps}
+        changed = replace(
+            job, phase=Phase.REAPING, dead_letter=dead_letter, timestamps=times, **_told(verdict)
+        )
         return self._write(changed, "concluded", _told(verdict))
+
+    def _times(self, ago: Mapping[str, float]) -> dict[str, datetime]:
+        now = self._clock()
+        return {name: now - timedelta(seconds=seconds) for name, seconds in ago.items()}
 
     async def finish(self, job_id: str, fence: int, attempt: int) -> Job:
         """REAPING → FINISHED."""

@@ -238,9 +238,9 @@ async def the_first_conclusion_stands(ledger: Ledger) -> None:
 
 @contract
 async def steps_that_the_table_forbids_are_refused(ledger: Ledger) -> None:
-    job, fence = await leased(ledger)
+    job, fence = await running(ledger)
     with pytest.raises(StaleFence):
-        await ledger.advance(job.id, fence, 1, Phase.RUNNING)
+        await ledger.advance(job.id, fence, 1, Phase.PROVISIONING)
     with pytest.raises(StaleFence):
         await ledger.finish(job.id, fence, 1)
     await ledger.conclude(job.id, fence, 1, CANCELLED)
@@ -248,6 +248,17 @@ async def steps_that_the_table_forbids_are_refused(ledger: Ledger) -> None:
         await given_back(ledger, job, fence)
     with pytest.raises(StaleFence):
         await ledger.advance(job.id, fence, 1, Phase.PROVISIONING)
+
+
+@contract
+async def what_happened_some_seconds_ago_is_stamped_so(ledger: Ledger) -> None:
+    job, fence = await leased(ledger)
+    job = await ledger.advance(job.id, fence, 1, Phase.RUNNING, "started", ago={"created": 2.5})
+    job = await ledger.conclude(job.id, fence, 1, DONE, ago={"exited": 1.0, "created": 0.0})
+    stamps = job.timestamps
+    between = (stamps["started"] - stamps["created"]).total_seconds()
+    assert between == pytest.approx(2.5, abs=0.01)
+    assert (stamps["exited"] - stamps["started"]).total_seconds() == pytest.approx(-1, abs=0.5)
 
 
 @contract

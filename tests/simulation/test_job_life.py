@@ -184,3 +184,15 @@ async def test_an_orderly_engine_stop_is_no_failure_either(autojump_clock: MockC
         (job,) = await cluster.finished(life, accepted.job.id)
     assert (job.conclusion, job.attempt) == (Conclusion.SUCCESS, 2)
     assert cluster.leftovers() == {}
+
+
+async def test_an_image_that_somebody_removed_is_pulled_again(autojump_clock: object) -> None:
+    cluster = Cluster()
+    engine = cluster.engines["h1"]
+    async with cluster.life() as life:
+        for number in (1, 2):
+            accepted = await life.hub.delegate(spec(number))
+            (job,) = await cluster.finished(life, accepted.job.id)
+            assert job.conclusion is Conclusion.SUCCESS
+            engine.images.clear()
+    assert cluster.leftovers() == {}

@@ -171,15 +171,15 @@ async def test_a_crash_before_the_hand_over_is_another_attempt(autojump_clock: o
         killed: list[str] = []
         advance = cluster.ledger.advance
 
-        async def kill_once(job_id: str, *arguments: Any) -> Any:
-            answer = await advance(job_id, *arguments)
+        async def kill_once(job_id: str, *arguments: Any, **more: Any) -> Any:
+            answer = await advance(job_id, *arguments, **more)
             if not killed:
                 killed.append(job_id)
                 life.kill()  # the ledger says RUNNING, and no byte was sent
             await trio.lowlevel.checkpoint()
             return answer
 
-        cluster.ledger.advance = kill_once  # type: ignore[method-assign,assignment]
+        cluster.ledger.advance = kill_once  # type: ignore[method-assign]
         job_id = await delegate(life)
         await until(lambda: killed)
     cluster.engines["h1"].fail_next("open_stdin", EngineUnavailable("cut"), times=0)

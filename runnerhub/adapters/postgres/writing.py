@@ -5,7 +5,7 @@ is ordered against a change of owner. The job's own `fence` is that of whoever l
 owner that came back adopts the job under a higher token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runnerhub.adapters.postgres import rows
@@ -13,7 +13,7 @@ from runnerhub.adapters.postgres.store import Store
 from runnerhub.model.job import TRANSITIONS, Job, Phase
 from runnerhub.model.outcome import Verdict
 from runnerhub.ports.errors import StaleFence
-from runnerhub.ports.ledger import LeaseJob
+from runnerhub.ports.ledger import NO_STAMPS, LeaseJob
 
 # $1 job, $2 fence, $3 attempt, $4 phases it may be in, $5 kind and $6 data of the event.
 _FENCED = """
@@ -31,13 +31,16 @@ WITH held AS (
 SELECT * FROM moved
 """
 
-_ADVANCE = _FENCED.format(
-    sets="phase = $7, timestamps = coalesce((SELECT jsonb_object_agg(name,"
-    " extract(epoch FROM clock_timestamp())) FROM unnest($8::text[]) AS name), '{}') || timestamps"
+# $7 names of stamps, $8 how many seconds ago; those that the job has stay.
+_STAMPED = (
+    "timestamps = coalesce((SELECT jsonb_object_agg(name,"
+    " extract(epoch FROM clock_timestamp()) - ago)"
+    " FROM unnest($7::text[], $8::float8[]) AS stamp (name, ago)), '{}') || timestamps"
 )
+_ADVANCE = _FENCED.format(sets=f"phase = $9, {_STAMPED}")
 _CONCLUDE = _FENCED.format(
-    sets="phase = 'reaping', conclusion = $7, reason = $8, explanation = $9, exit_code = $10,"
-    " dead_letter = $11"
+    sets="phase = 'reaping', conclusion = $9, reason = $10, explanation = $11, exit_code = $12,"
+    f" dead_letter = $13, {_STAMPED}"
 )
 _FINISH = _FENCED.format(
     sets="phase = 'finished', finished_at = clock_timestamp(), timestamps ="
@@ -143,24 +146,40 @@ class Writing(Store):
             by_id[job_id] for job_id in dict.fromkeys(w.job_id for w in wanted) if job_id in by_id
         ]
 
-    async def advance(self, job_id: str, fence: int, attempt: int, to: Phase, *stamps: str) -> Job:
+    async def advance(
+        self,
+        job_id: str,
+        fence: int,
+        attempt: int,
+        to: Phase,
+        *stamps: str,
+        ago: Mapping[str, float] = NO_STAMPS,
+    ) -> Job:
         """Move a job on, or let it stay, and set time stamps; those it has stay."""
         before = [to]
         if to in (Phase.PROVISIONING, Phase.RUNNING):
             before += [phase for phase, after in TRANSITIONS.items() if to in after]
-        data = rows.dump({"stamps": stamps})
-        row = await self._fenced(
-            _ADVANCE, (job_id, fence, attempt), before, to, data, to, list(stamps)
-        )
+        stamped = {**dict.fromkeys(stamps, 0.0), **ago}
+        data = rows.dump({"stamps": list(stamped)})
+        names, seconds = list(stamped), list(stamped.values())
+        where = (job_id, fence, attempt)
+        row = await self._fenced(_ADVANCE, where, before, to, data, names, seconds, to)
         return rows.job(row)
 
     async def conclude(
-        self, job_id: str, fence: int, attempt: int, verdict: Verdict, *, dead_letter: bool = False
+        self,
+        job_id: str,
+        fence: int,
+        attempt: int,
+        verdict: Verdict,
+        *,
+        dead_letter: bool = False,
+        ago: Mapping[str, float] = NO_STAMPS,
     ) -> Job:
         """Write the conclusion; the first one stands."""
         where = (job_id, fence, attempt)
         after = (Phase.REAPING, Phase.FINISHED)
-        args = (*_columns(verdict), dead_letter)
+        args = (list(ago), list(ago.values()), *_columns(verdict), dead_letter)
         return rows.job(
             await self._fenced(
                 _CONCLUDE, where, _UNCONCLUDED, "concluded", _told(verdict), *args, after=after
