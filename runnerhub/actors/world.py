@@ -151,9 +151,11 @@ class HostState:
 
     def own(self, lease: Lease, asked_at: float) -> None:
         """Act on the host from now on, for as long as the lease can be trusted."""
+        renewed = self.trusted
         self.lease = lease
         self.trusted_until = trusted_until(asked_at, lease.ttl_seconds)
-        self.changed.notify_all()
+        if not renewed:
+            self.changed.notify_all()
 
     def disown(self) -> None:
         """Another node drives the host now."""
