@@ -4,6 +4,7 @@ import typer
 
 from runnerhub.cli import node, operate, show, sim
 from runnerhub.cli.console import console
+from runnerhub.cli.doctor import doctor
 from runnerhub.cli.submit import submit
 from runnerhub.cli.usage import OneLine
 
@@ -27,6 +28,7 @@ for command in (
     show.hosts,
     show.tree,
     console,
+    doctor,
     operate.reap,
     operate.token,
     operate.host_guard,

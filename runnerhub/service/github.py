@@ -65,10 +65,19 @@ def github_parts(settings: GitHubSettings, node_id: str) -> GitHubParts | None:
         node_id,
         settings.strategy,
         SecondaryLimits(settings.write_spacing),
-        tuple(_credential(each) for each in settings.all_credentials),
+        credentials_of(settings),
     )
     desk = Desk(options)
     return GitHubParts(build_github(desk), desk, settings.api_url)
+
+
+def credentials_of(settings: GitHubSettings) -> tuple[Credential, ...]:
+    """Return the configured credentials.
+
+    Raises:
+        KeyFileError: the private key of an App cannot be used.
+    """
+    return tuple(_credential(each) for each in settings.all_credentials)
 
 
 def _credential(settings: GitHubCredential) -> Credential:

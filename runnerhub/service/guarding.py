@@ -25,7 +25,7 @@ class GuardWatch:
         """Look now and then, until stopped."""
         ctx.started()
         while not ctx.stopping.is_set():
-            here = await trio.to_thread.run_sync(_look)
+            here = await trio.to_thread.run_sync(guard_stands)
             for host in self._world.hosts.values():
                 if host.url.startswith("unix://"):
                     host.guarded = here
@@ -36,7 +36,8 @@ class GuardWatch:
                 await ctx.stopping.wait()
 
 
-def _look() -> bool:
+def guard_stands() -> bool:
+    """Tell whether the guard stands on this machine. It waits for the firewall."""
     try:
         return guard.check()
     except guard.GuardFailed:

@@ -28,6 +28,7 @@ from runnerhub.runtime.metrics import register_metrics
 from runnerhub.runtime.spec import AnySpec
 from runnerhub.service.engines import docker_engine
 from runnerhub.service.github import github_parts
+from runnerhub.service.github_check import github_watch
 from runnerhub.service.github_sync import sync_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
@@ -125,6 +126,7 @@ def build_node(
     doors = [
         *([webhooks.actors] if webhooks else ()),
         *([sync.actor] if sync else ()),
+        *([github_watch(settings, world, github)] if github else ()),
         *_fleet(world),
         *([scale_sets.actors] if scale_sets else ()),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),

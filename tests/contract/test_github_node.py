@@ -77,8 +77,8 @@ def test_a_node_with_github_calls_caches_and_counts(
 ) -> None:
     async def case(node: Node, server: Server) -> None:
         assert node.world.github is not None
-        while sum("/user/repos" in line for line in server.seen) < 2:
-            await trio.sleep(0.01)  # reconciler and sync look for repositories first of all
+        while sum("/user/repos" in line for line in server.seen) < 3:
+            await trio.sleep(0.01)  # reconciler, sync and check look for repositories at first
         before, left = len(server.seen), server.remaining - 1
         request = Request("GET", "/repos/a/b", kind="repository", tags=("repo:a/b",))
         for _ in range(3):
