@@ -8,8 +8,10 @@ import os
 
 import pytest
 import trio
+from prometheus_client import CollectorRegistry, generate_latest
 from trio.testing import MockClock
 
+from runnerhub.actors.github.scale_set_metrics import ScaleSetCollector
 from runnerhub.model.scale_set import Bounds
 from runnerhub.sim.github.faults import FaultPlan, Ordered, RestFaults, RunnerFaults
 from tests.simulation.scale_circle import ScaleCircle, scale_circle
@@ -174,6 +176,96 @@ async def test_nothing_is_acknowledged_while_the_ledger_is_away(autojump_clock: 
             await at.until_over()
             await trio.sleep(60)
         await all_is_well(at)
+
+
+async def test_a_scale_set_that_was_deleted_is_made_again(autojump_clock: MockClock) -> None:
+    async with scale_circle(bounds=Bounds(1, 10)) as at, at.life() as node:
+        await until(lambda: len(at.runners()) == 1)
+        await trio.sleep(10)
+        before = at.runners()
+        sets = at.github.state.scale_sets
+        [scale_set] = sets.sets.values()
+        sets.remove(scale_set)
+        at.order(2)
+        await until(lambda: scale_set not in sets.sets.values() and sets.sets)
+        await until(lambda: all(job.status == "completed" for job in at.jobs()))
+        await trio.sleep(120)
+        assert node.state.sessions_lost == 1
+        assert len(at.runners()) == 1
+        assert at.runners() != before
+        assert len(await at.cluster.ledger.open_runners()) == 1
+
+
+async def test_what_nobody_understands_is_acknowledged_and_counted(
+    autojump_clock: MockClock,
+) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            [scale_set] = at.github.state.scale_sets.sets.values()
+            scale_set.news.append({"messageType": "JobFrozen", "runnerRequestId": 1})
+            at.order()
+            await at.until_over()
+            await trio.sleep(5)
+            assert node.state.unreadable == 1
+        await all_is_well(at)
+
+
+async def test_a_scale_set_that_is_there_is_used_as_it_is(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        scope = at.github.state.places.scope("repo", "acme/web")
+        labels = [{"type": "System", "name": "linux"}, {"type": "System", "name": "more"}]
+        made = at.github.state.scale_sets.add(scope, "big", 1, labels, {})
+        async with at.life():
+            at.order()
+            await at.until_over()
+            await trio.sleep(5)
+        assert list(at.github.state.scale_sets.sets.values()) == [made]
+        assert made.labels == labels
+        await all_is_well(at)
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+async def test_a_runner_that_takes_no_job_is_replaced(
+    autojump_clock: MockClock, *, stuck: bool
+) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            at.order()
+            await until(at.runners)
+            [runner] = at.github.state.fleet
+            if stuck:
+                runner.scale_set_id = 0  # it waits, and is given nothing
+            else:
+                runner.secret = "no process can be this runner"  # it ends at once
+            began = trio.current_time()
+            await at.until_over(within=400)
+            assert (trio.current_time() - began > 180) is stuck
+            await trio.sleep(60)
+        await all_is_well(at)
+        assert [job.runner_name for job in at.jobs()] != [runner.name]
+
+
+async def test_what_is_known_is_shown(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at, at.life() as node:
+        registry = CollectorRegistry()
+        registry.register(ScaleSetCollector(node.desk))
+        assert 'runnerhub_scale_set_heard_seconds{scale_set="big"} 0.0' in _shown(registry)
+        await until(lambda: node.state.listening)
+        at.order(3)
+        await until(lambda: len(at.runners()) == 3)
+        shown = _shown(registry)
+        for line in ("listening", "assigned_jobs", "desired_runners", "messages_total"):
+            assert f'runnerhub_scale_set_{line}{{scale_set="big"}}' in shown
+        assert 'desired_runners{scale_set="big"} 3.0' in shown
+        assert 'capacity{scale_set="big"} 50.0' in shown
+        assert 'acquired_jobs_total{scale_set="big"} 3.0' in shown
+        await at.until_over()
+
+
+def _shown(registry: CollectorRegistry) -> str:
+    return generate_latest(registry).decode()
 
 
 async def mischief(at: ScaleCircle) -> None:
