@@ -1,6 +1,7 @@
 """The intake: requests that arrive together are made durable together, then queued."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import structlog
 import trio
@@ -9,7 +10,7 @@ from runnerhub.actors.messages import AcceptJob
 from runnerhub.actors.world import World
 from runnerhub.model.job import Job, Phase
 from runnerhub.model.kit import kits_for
-from runnerhub.model.placement import class_of
+from runnerhub.model.placement import PlacementClass, class_of
 from runnerhub.model.pool import Pool, pool_of
 from runnerhub.ports.errors import PortError, QueueUnavailable, Unavailable
 from runnerhub.ports.ledger import AcceptResult
@@ -21,6 +22,11 @@ log = structlog.get_logger(__name__)
 BATCH = 256
 
 
+@lru_cache(maxsize=1024)
+def _key_of(wanted: PlacementClass) -> str:
+    return wanted.key
+
+
 def entry_for(job: Job, pools: Sequence[Pool], now_ms: int) -> QueueEntry:
     """Return what the queue needs to know of a queued job."""
     kits = kits_for(job.spec, pool_of(job.spec.labels, pools))
@@ -29,7 +35,7 @@ def entry_for(job: Job, pools: Sequence[Pool], now_ms: int) -> QueueEntry:
     return QueueEntry(
         job.id,
         job.spec.repository,
-        class_of(job.spec, kits).key,
+        _key_of(class_of(job.spec, kits)),
         job.spec.priority,
         int(accepted.timestamp() * 1000) if accepted else now_ms,
         max(0.0, due.timestamp() - now_ms / 1000) if due else 0.0,

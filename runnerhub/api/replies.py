@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
-
-from pydantic_core import to_json
 
 JSON = "application/json"
 
@@ -25,11 +22,6 @@ class Reply:
     body: bytes
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def in_json(status: int, value: Mapping[str, Any]) -> Reply:
-    """Return an answer of JSON."""
-    return Reply(status, to_json(value))
 
 
 def on_the_wire(reply: Reply, *, keep: bool) -> bytes:

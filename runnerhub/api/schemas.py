@@ -14,6 +14,7 @@ from pydantic import (
 
 from runnerhub.model.job import Execution, JobSpec, Network, Ready, Resources, Service
 from runnerhub.model.pool import Pool
+from runnerhub.model.runner import RunnerWish
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
 IMAGE_FORM = re.compile(
@@ -100,10 +101,21 @@ class ServiceBody(Body):
     ready: ReadyBody | None = None
 
 
-class ExecutionBody(Body):
-    """What runs."""
+class RunnerBody(Body):
+    """The just-in-time runner that a sandbox of kind `jit` becomes."""
 
-    kind: Literal["command"]
+    scope: str = Field(
+        pattern=r"^(repos/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+|(orgs|enterprises)/[A-Za-z0-9_.-]+)$"
+    )
+    labels: list[Label] = Field(min_length=1, max_length=100)
+    group: int = Field(1, ge=1, le=2**31 - 1)
+
+
+class ExecutionBody(Body):
+    """What runs: a command, or a runner of GitHub's."""
+
+    kind: Literal["command", "jit"]
+    runner: RunnerBody | None = None
     image: Image | None = None
     command: Command = Field(default_factory=list)
     env: Env = Field(default_factory=dict)
@@ -120,6 +132,10 @@ class ExecutionBody(Body):
             raise ValueError("services: the name 'job' is the job's own")
         if sum(len(k) + len(v) for k, v in self.env.items()) > MOST_BYTES_OF_ENV:
             raise ValueError(f"env: must not exceed {MOST_BYTES_OF_ENV} characters in all")
+        if (self.kind == "jit") != (self.runner is not None):
+            raise ValueError("runner: belongs to kind jit, and to no other")
+        if self.kind == "jit" and self.network not in {None, "egress"}:
+            raise ValueError("network: a runner must reach GitHub, which takes egress")
         return self
 
 
@@ -163,6 +179,8 @@ def _execution(asked: ExecutionBody, pool: Pool) -> Execution:
         words = "is required, because no pool with these labels names one"
         raise ValueError(f"execution.image: {words}")
     network = Network(asked.network) if asked.network else pool.network
+    if asked.kind == "jit":
+        network = Network.EGRESS
     if asked.services and network is Network.NONE:
         raise ValueError("execution.services: cannot be reached with network none")
     return Execution(
@@ -172,7 +190,14 @@ def _execution(asked: ExecutionBody, pool: Pool) -> Execution:
         pool.limits(Resources(**dict(asked.resources))),
         network,
         tuple(_service(service) for service in asked.services),
+        _runner(asked.runner),
     )
+
+
+def _runner(asked: RunnerBody | None) -> RunnerWish | None:
+    if asked is None:
+        return None
+    return RunnerWish(f"/{asked.scope}", tuple(asked.labels), asked.group)
 
 
 def _service(body: ServiceBody) -> Service:

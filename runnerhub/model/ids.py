@@ -2,8 +2,10 @@
 
 import re
 import secrets
+from base64 import b32encode
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+# From the alphabet of RFC 4648 to that of ULIDs, which sorts as its numbers do.
+_ULID = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
 _JOB_ID = re.compile(r"job_[0-7][0-9a-hjkmnp-tv-z]{25}")
 _RANDOM_BITS = 80
 
@@ -18,7 +20,8 @@ class JobIds:
         """Return the next id."""
         fresh = unix_ms << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
         value = self._last = max(self._last + 1, fresh)
-        return "job_" + "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+        # Groups of 40 bits are encoded, and the last 26 of 32 characters hold it.
+        return "job_" + b32encode(value.to_bytes(20, "big")).translate(_ULID)[6:].decode()
 
 
 def is_job_id(text: str) -> bool:

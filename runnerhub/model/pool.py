@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from runnerhub.model.job import Network, Resources
 from runnerhub.model.sandbox import Relaxations
 
+_NOTHING = Resources()
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -39,6 +41,8 @@ class Pool:
 
     def limits(self, asked: Resources) -> Resources:
         """Return a job's limits, those that it does not name taken from the pool."""
+        if self.resources == _NOTHING:
+            return asked
         named = {
             each.name: value
             for each in fields(Resources)

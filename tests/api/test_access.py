@@ -66,7 +66,9 @@ async def test_each_route_takes_its_role(
 ) -> None:
     place = path.replace("{id}", "none").replace("{name}", "none")
     answer = await door.ask(method.upper(), place, role)
-    if least is None:
+    if path == "/api/webhooks/github":
+        assert answer.status_code == 404  # not configured here: see test_webhooks.py
+    elif least is None:
         assert answer.status_code == 200
     elif role is None:
         assert answer.status_code == 401
