@@ -107,6 +107,19 @@ async def test_an_offer_that_nobody_takes_up_is_repeated(
     assert repeated["jobs"][0]["runnerRequestId"] == job
 
 
+async def test_an_offer_for_which_there_is_no_room_any_more_waits_quietly(
+    sim: Sim, autojump_clock: MockClock
+) -> None:
+    listener = await listening(sim)
+    await sim.order("big")
+    offer = await listener.poll(capacity=1)
+    await listener.acknowledge(offer)
+    for _ in range(3):
+        assert await listener.poll(offer["messageId"], capacity=0) is None
+    assert trio.current_time() == pytest.approx(150, abs=0.1)
+    assert kinds(await listener.poll(offer["messageId"], capacity=1)) == ["JobAvailable"]
+
+
 async def test_offers_keep_to_the_capacity_and_messages_to_fifty_jobs(
     sim: Sim, autojump_clock: MockClock
 ) -> None:

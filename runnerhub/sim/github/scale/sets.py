@@ -256,7 +256,9 @@ class ScaleSets:
             for job in self._jobs(scale_set)
             if job.offered_at is not None and job.acquired_at is None
         ]
-        return min([*reads, *offers], default=float("inf"))
+        # An offer that is due and was not repeated has no room: time alone changes nothing for it.
+        now = self._core.now()
+        return min((at for at in [*reads, *offers] if at > now), default=float("inf"))
 
     def acquire(self, scale_set: ScaleSet, numbers: list[int]) -> list[int]:
         """Assign available jobs to their scale set; return which could be."""
