@@ -25,6 +25,7 @@ def test_every_scenario_says_what_it_measures() -> None:
     [
         (["mailbox", "--rounds", "1", "--count", "200", "--askers", "2"], "ask.2.of_best_trio"),
         (["restart", "--crashes", "3", "--siblings", "2"], "crash_to_first_message.p50"),
+        (["sync", "--repositories", "3", "--busy", "1", "--hours", "0.1"], "naive_of.webhooks"),
         (["spawn", "--counts", "50"], "idle.runnerhub.50"),
     ],
 )
