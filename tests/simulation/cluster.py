@@ -44,11 +44,18 @@ class Life:
 class Cluster:
     """Simulated stores and engines."""
 
-    def __init__(self, hosts: int = 1, slots: int = 4, holders: int = 0, **settings: Any) -> None:
+    def __init__(
+        self,
+        hosts: int = 1,
+        slots: int = 4,
+        holders: int = 0,
+        runners: MemoryRunners | None = None,
+        **settings: Any,
+    ) -> None:
         self.engines = {f"h{n}": SimEngine(f"h{n}") for n in range(1, hosts + 1)}
         self.slots = slots
         self.holders = holders
-        self.runners: MemoryRunners | None = None
+        self.runners = runners
         self.ledger = MemoryLedger(now)
         self.queue = MemoryQueue(trio.current_time)
         self.settings = replace(CoreSettings(node_id="node-1"), **settings)

@@ -20,9 +20,8 @@ def jit(script: str = "echo ran; sleep 5") -> Execution:
 
 
 def with_runners(**more: Any) -> tuple[Cluster, MemoryRunners]:
-    cluster = Cluster(**more)
-    cluster.runners = MemoryRunners()
-    return cluster, cluster.runners
+    runners = MemoryRunners()
+    return Cluster(runners=runners, **more), runners
 
 
 async def start(life: Life, **more: Any) -> str:
