@@ -15,7 +15,7 @@ class Need:
         permission: of a GitHub App or a fine-grained token.
         classic: scopes of a classic token, any of which is enough; the first is the least.
         why: what needs it.
-        organization: whose it must be; None for every owner's.
+        place: where it must be, `orgs/NAME` or `repos/OWNER/NAME`; None for everywhere.
         probe: below a repository or an organisation, what only reads under this permission.
     """
 
@@ -23,11 +23,16 @@ class Need:
     level: str
     classic: tuple[str, ...]
     why: str
-    organization: str | None = None
+    place: str | None = None
     probe: str | None = None
 
+    @property
+    def account(self) -> str | None:
+        """The owner at whom it must be, in lower case; None for every owner."""
+        return self.place.split("/")[1].lower() if self.place else None
+
     def __str__(self) -> str:
-        where = f" at {self.organization}" if self.organization else ""
+        where = f" at {self.place.partition('/')[2]}" if self.place else ""
         return f"`{self.permission}: {self.level}`{where} ({self.why})"
 
 
@@ -43,21 +48,22 @@ def needs_of(scopes: Collection[str], *, webhooks: bool, app: bool) -> list[Need
     """Return what is asked of a credential.
 
     Args:
-        scopes: of the pools whose runners it registers: `repository`, `orgs/NAME`,
-            `enterprises/NAME`.
+        scopes: of the pools and scale sets whose runners it registers: `repository`, `orgs/NAME`,
+            `repos/OWNER/NAME`, `enterprises/NAME`.
         webhooks: whether they are taken.
         app: whether it is a GitHub App's, which needs no permission to replay its own webhook.
     """
     found = [*SYNC]
     for scope in sorted(scopes):
-        kind, _, name = scope.partition("/")
-        why = f"runners of pools with scope {scope!r}"
-        if kind == "repository":
-            need = Need("administration", WRITE, ("repo",), why, probe="/actions/runners")
+        kind = scope.partition("/")[0]
+        why = f"runners with scope {scope!r}"
+        if kind in {"repository", "repos"}:
+            place = scope if kind == "repos" else None
+            need = Need("administration", WRITE, ("repo",), why, place, "/actions/runners")
         elif kind == "orgs":
             classic = ("admin:org", "manage_runners:org")
             permission = "organization_self_hosted_runners"
-            need = Need(permission, WRITE, classic, why, name, "/actions/runners")
+            need = Need(permission, WRITE, classic, why, scope, "/actions/runners")
         else:
             classic = ("manage_runners:enterprise", "admin:enterprise")
             need = Need(ENTERPRISES, WRITE, classic, why)
@@ -79,9 +85,8 @@ def lacking(needs: Sequence[Need], held: Mapping[str, str], account: str | None)
         need
         for need in needs
         if _RANKS.get(held.get(need.permission, ""), 0) < _RANKS[need.level]
-        and (account is None or need.organization is None
-             or need.organization.lower() == account.lower())
-    ]  # fmt: skip
+        and (account is None or need.account in {None, account.lower()})
+    ]
 
 
 def lacking_scopes(needs: Sequence[Need], held: Collection[str]) -> list[Need]:

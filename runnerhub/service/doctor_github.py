@@ -78,7 +78,8 @@ async def check_github(settings: Settings) -> AsyncIterator[Check]:
     words = f"{secrets} secret{'s' * (secrets != 1)} set"
     if not secrets:
         words = "no secret is set, so webhooks are refused: RUNNERHUB_GITHUB_WEBHOOK_SECRETS"
-    yield Check("webhooks", ok=secrets > 0, detail=words)
+        words += "; scale sets need none" if settings.scale_sets else ""
+    yield Check("webhooks", ok=secrets > 0 or bool(settings.scale_sets), detail=words)
 
 
 @asynccontextmanager

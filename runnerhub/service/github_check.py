@@ -27,7 +27,10 @@ OK_SECONDS, NOT_OK_SECONDS = 3600.0, 300.0
 
 def asked_of(settings: Settings, credentials: Sequence[Credential]) -> list[Asked]:
     """Return what the configuration asks of each credential."""
-    scopes = {pool.scope for pool in settings.pools if pool.scope is not None}
+    listened = {each.pool for each in settings.scale_sets}  # their own scope does not count
+    scopes = {each.scope for each in settings.scale_sets} | {
+        pool.scope for pool in settings.pools if pool.scope and pool.name not in listened
+    }
     webhooks = bool(settings.github.webhook_secrets)
     found = []
     for credential in credentials:
@@ -40,10 +43,10 @@ def asked_of(settings: Settings, credentials: Sequence[Credential]) -> list[Aske
 
 def _serving(scope: str, credentials: Sequence[Credential]) -> Sequence[Credential]:
     """Return the credentials that runners of a scope are registered with."""
-    kind, _, name = scope.partition("/")
-    if kind == "repository":
+    if scope == "repository":
         return credentials
-    named = [each for each in credentials if name.lower() in each.accounts]
+    name = scope.split("/")[1].lower()
+    named = [each for each in credentials if name in each.accounts]
     return (named or [each for each in credentials if not each.accounts])[:1]
 
 

@@ -130,9 +130,7 @@ async def _of_app(asker: Asker, asked: Asked, app: Any, name: str) -> Check:  # 
         elif missing := lacking(asked.needs, inner(each, "permissions"), login):
             words = f"the installation at {login} lacks {_named(missing)}"
             troubles.append(f"{words}: its owner must accept the App's permissions")
-    wanted = set(asked.credential.accounts) | {
-        need.organization.lower() for need in asked.needs if need.organization
-    }
+    wanted = set(asked.credential.accounts) | {need.account for need in asked.needs if need.account}
     if asked.credential.installation_id is None:
         troubles += [f"it is not installed at {login}" for login in sorted(wanted - seen)]
     if not seen:
@@ -184,9 +182,9 @@ async def _by_trying(asker: Asker, asked: Asked, name: str) -> Check:
     except GitHubRefused:
         repository = None
     for need in asked.needs:
-        if need.probe is None or (need.organization is None and repository is None):
+        if need.probe is None or (need.place is None and repository is None):
             continue
-        place = f"orgs/{need.organization}" if need.organization else f"repos/{repository}"
+        place = need.place or f"repos/{repository}"
         try:
             await asker.call(_get(f"/{place}{need.probe}", credential, per_page=1))
         except GitHubRefused as error:
@@ -195,7 +193,7 @@ async def _by_trying(asker: Asker, asked: Asked, name: str) -> Check:
             missing.append(need)
     if missing:
         return Check(name, ok=False, detail=f"the token lacks {_named(missing)}: add it")
-    if repository is None and not any(need.organization for need in asked.needs):
+    if repository is None and not any(need.place for need in asked.needs):
         return Check(name, ok=False, detail="the token sees no repository: choose some for it")
     writes = [need for need in asked.needs if need.level != "read"]
     words = f"reading works (tried at {repository})"

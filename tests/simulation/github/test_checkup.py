@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from runnerhub.actors.github.checkup import Asked, check_credential
 from runnerhub.adapters.github import HttpTransport, RsaSigner
-from runnerhub.config import GitHubSettings, PoolSettings, Settings
+from runnerhub.config import GitHubSettings, PoolSettings, ScaleSetSettings, Settings
 from runnerhub.model.check import Check
 from runnerhub.model.github_permissions import needs_of
 from runnerhub.ports.github import Credential
@@ -122,6 +122,7 @@ async def test_a_classic_token_lacks_a_scope(
     [
         ("actions", []),
         ("administration", [REPOSITORY]),
+        ("administration", ["repos/acme/web"]),
         ("organization_self_hosted_runners", [ACME]),
     ],
 )
@@ -198,9 +199,15 @@ def test_a_pool_asks_of_the_credential_that_serves_it() -> None:
         PoolSettings(name="b", scope="orgs/other", image="x"),
         PoolSettings(name="c", scope="repository", image="x"),
     )
-    settings = Settings(pools=pools, github=GitHubSettings(webhook_secrets=("s",)))
+    github = GitHubSettings(webhook_secrets=("s",))
+    settings = Settings(pools=pools, github=github)
     acme, rest = Credential("acme", frozenset({"acme"}), "t"), Credential("rest", token="t")
     mine, others = asked_of(settings, [acme, rest])
-    assert {need.organization for need in mine.needs} == {None, "acme"}
-    assert {need.organization for need in others.needs} == {None, "other"}
+    assert {need.account for need in mine.needs} == {None, "acme"}
+    assert {need.account for need in others.needs} == {None, "other"}
     assert mine.webhooks
+    listening = ScaleSetSettings(name="s", scope="repos/Acme/web", pool="b")
+    settings = Settings(pools=pools, github=github, scale_sets=(listening,))
+    mine, others = asked_of(settings, [acme, rest])
+    assert {need.place for need in mine.needs} == {None, "orgs/acme", "repos/Acme/web"}
+    assert {need.place for need in others.needs} == {None}
