@@ -49,13 +49,15 @@ def hand_over(token: str, command: Sequence[str], env: Mapping[str, str]) -> byt
     return "\n".join(lines).encode()
 
 
-def read_hand_over(token: str, data: bytes) -> list[str] | None:
-    """Return the command of a whole hand-over as `hand_over` wrote it, None for half of one."""
+def read_hand_over(token: str, data: bytes) -> tuple[list[str], dict[str, str]] | None:
+    """Return command and variables of a whole hand-over of `hand_over`'s, None for half of one."""
     head, _, rest = data.decode().rpartition(f"\n{token}\n")
     if rest or not head:
         return None
     words = shlex.split(head)
-    return words[words.index("exec") + 1 : -1]
+    at = words.index("exec")
+    env = dict(word.split("=", 1) for word in words[:at] if "=" in word)
+    return words[at + 1 : -1], env
 
 
 def never_handed(token: str) -> bytes:

@@ -13,6 +13,7 @@ from runnerhub.ports.errors import EngineRefused, ImageMissing, NameConflict
 from runnerhub.sim.clock import SimClock
 from runnerhub.sim.faults import Faults, Latencies, Latency
 from runnerhub.sim.plan import Plan
+from runnerhub.sim.programs import Programs
 from runnerhub.sim.refusals import BadParameter
 from runnerhub.sim.trouble import Trigger, Troubles
 from runnerhub.sim.world import World
@@ -31,6 +32,7 @@ class Core:
         disk_limits: whether it enforces the size of the writable layer.
         clock: what it tells the time by.
         plan: what goes wrong on it.
+        programs: what containers do with a certain environment.
     """
 
     def __init__(  # noqa: PLR0913 - an engine has that many sides
@@ -45,6 +47,7 @@ class Core:
         disk_limits: bool = False,
         clock: SimClock | None = None,
         plan: Plan | None = None,
+        programs: Programs | None = None,
     ) -> None:
         driver = "btrfs" if disk_limits else "overlay2"
         self.description = EngineInfo(
@@ -53,6 +56,7 @@ class Core:
         self.images = set(images)
         self.registry = set(registry) | self.images
         self.latency = latency or Latency()
+        self.programs = programs
         self.world = World(clock)
         self.faults = Faults()
         self.troubles = Troubles(name, plan)

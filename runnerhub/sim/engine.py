@@ -1,7 +1,8 @@
 """A Docker Engine in this process, behind the same port, for a mock clock and for the demo."""
 
+import math
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
@@ -165,6 +166,7 @@ class SimEngine(Core):
                 if not container.is_running and not container.removed:
                     container.start(*runs, at)
                     container.death_told = False
+                    self._take_over(container, container.spec.env)
                     world.emit(container, "start", at=at)
                     world.watch(container)
                     if starves:
@@ -185,12 +187,21 @@ class SimEngine(Core):
                 raise WrongState(
                     f"cannot join network of a non running container: {joined.container_id}"
                 )
+        if self.programs is not None and self.programs.wants(spec.env):
+            return Timeline(seconds=math.inf), None
         try:
-            return begin(container.command, stdin=spec.stdin)
+            takes_over = partial(self._take_over, container)
+            return begin(container.command, stdin=spec.stdin, takes_over=takes_over)
         except UnknownProgram as error:
             container.error = str(error)
             self.world.gave_up(container)
             raise BadParameter(str(error)) from None
+
+    def _take_over(self, container: SimContainer, env: Mapping[str, str]) -> bool:
+        if self.programs is None or not self.programs.wants(env):
+            return False
+        self.programs.begin(self.world, container, env)
+        return True
 
     async def inspect_container(self, name: str) -> ContainerState | None:
         """Return the state of a container."""
@@ -208,12 +219,16 @@ class SimEngine(Core):
         ]
 
     async def stop_container(self, name: str, grace_seconds: float) -> None:
-        """Kill it after the grace: nothing that runs here heeds TERM."""
+        """Kill it after the grace: nothing that runs here heeds TERM, but for a program."""
         await self.begin("stop_container")
         world, container = self.world, self.world.find(name)
         if container is not None and container.is_running:
             kill_at = world.clock.now() + max(grace_seconds, 0)
-            await trio.sleep_until(min(kill_at, container.ends_at))
+            if self.programs is not None:
+                self.programs.ask_to_stop(container)
+            while world.clock.now() < kill_at and container.is_running:
+                await container.changes.wait(min(kill_at, container.ends_at))
+            await trio.lowlevel.checkpoint()
             world.check()
             world.kill(container)
             world.settle()

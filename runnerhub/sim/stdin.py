@@ -2,22 +2,38 @@
 
     sh                      runs each line; at the end of stdin it exits
     cat                     writes what it reads; at the end of stdin it exits
-    sh -c WAIT TOKEN        waits to be handed a job, and becomes it (`model.handover`)
+    sh -c WAIT TOKEN        waits to be handed a job, and becomes it (`model.handover`), unless
+                            a program takes over (`programs`)
 
 Without an open stdin the first two read nothing and exit at once.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from runnerhub.model.handover import NEVER_HANDED_CODE, is_waiting, never_handed, read_hand_over
 from runnerhub.sim.script import Timeline, UnknownProgram, extend, run_line, timeline
 
+TakesOver: TypeAlias = Callable[[Mapping[str, str]], bool]
 _SHELLS = (["sh"], ["/bin/sh"])
 
 
-def begin(command: Sequence[str], *, stdin: bool) -> "tuple[Timeline, Reader | None]":
+def _nobody(env: Mapping[str, str]) -> bool:
+    del env
+    return False
+
+
+def begin(
+    command: Sequence[str], *, stdin: bool, takes_over: TakesOver = _nobody
+) -> "tuple[Timeline, Reader | None]":
     """Return what a process will do, and what reads its stdin if anything does.
+
+    Args:
+        command: what it runs.
+        stdin: whether its stdin is open.
+        takes_over: told the variables of a job that was handed over; whether something else
+            runs it.
 
     Raises:
         UnknownProgram: the command is none that runs here.
@@ -25,7 +41,7 @@ def begin(command: Sequence[str], *, stdin: bool) -> "tuple[Timeline, Reader | N
     if not Reader.reads(command):
         return timeline(command), None
     made = Timeline()
-    reader = Reader(command, made)
+    reader = Reader(command, made, takes_over)
     if not stdin:
         reader.close(0.0)
     return made, reader if stdin else None
@@ -37,11 +53,16 @@ class Reader:
     Args:
         command: what the process runs.
         timeline: what it does; what it reads adds to that.
+        takes_over: as for `begin`.
     """
 
-    def __init__(self, command: Sequence[str], timeline: Timeline) -> None:
+    def __init__(
+        self, command: Sequence[str], timeline: Timeline, takes_over: TakesOver = _nobody
+    ) -> None:
         self._command = list(command)
         self._timeline = timeline
+        self._takes_over = takes_over
+        self._is_over = False
         self._pending = b""
         self._busy = 0.0
         timeline.seconds = math.inf
@@ -53,13 +74,13 @@ class Reader:
 
     def feed(self, data: bytes, elapsed: float) -> None:
         """Take what was written on stdin so many seconds after the start."""
-        if self._timeline.ended:
+        if self._timeline.ended or self._is_over:
             return
         self._pending += data
         if is_waiting(self._command):
             job = read_hand_over(self._command[3], self._pending)
             if job is not None:
-                self._become(job, elapsed)
+                self._become(*job, elapsed)
             return
         *lines, self._pending = self._pending.split(b"\n")
         for line in lines:
@@ -68,7 +89,7 @@ class Reader:
     def close(self, elapsed: float) -> None:
         """Read the end."""
         timeline = self._timeline
-        if timeline.ended:
+        if timeline.ended or self._is_over:
             return
         if is_waiting(self._command):
             timeline.seconds, timeline.ended = elapsed, True
@@ -93,7 +114,10 @@ class Reader:
         if not timeline.ended:
             timeline.seconds = math.inf
 
-    def _become(self, job: Sequence[str], elapsed: float) -> None:
+    def _become(self, job: Sequence[str], env: Mapping[str, str], elapsed: float) -> None:
+        self._is_over = self._takes_over(env)
+        if self._is_over:
+            return
         timeline = self._timeline
         timeline.seconds = elapsed
         try:

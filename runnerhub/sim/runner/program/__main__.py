@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from .hub import Gone, Hub, Taken, Unreachable, where_to
+from .hub import Gone, Hub, Taken, Unreachable, read_blob
 from .job import Job, Stopped
 
 _VARIABLE = "ACTIONS_RUNNER_INPUT_JITCONFIG"
@@ -29,7 +29,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
-        hub = Hub(where_to(arguments.jitconfig))
+        hub = Hub(read_blob(arguments.jitconfig)[0])
         _serve(hub, arguments.jitconfig, arguments.steps)
     except Gone as error:
         _say(f"deregistered: {error}")

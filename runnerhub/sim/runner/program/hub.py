@@ -26,8 +26,8 @@ class Unreachable(Exception):
     """It did not answer for too long."""
 
 
-def where_to(blob: str) -> str:
-    """Return the address that a blob names.
+def read_blob(blob: str) -> tuple[str, str]:
+    """Return the address that a blob names, and the runner's name.
 
     Raises:
         ValueError: it is no such blob.
@@ -35,7 +35,7 @@ def where_to(blob: str) -> str:
     try:
         files = json.loads(base64.b64decode(blob, validate=True))
         settings = json.loads(base64.b64decode(files[".runner"]).decode("utf-8-sig"))
-        return str(settings["ServerUrlV2"])
+        return str(settings["ServerUrlV2"]), str(settings["AgentName"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("that is no configuration of a just-in-time runner") from error
 
