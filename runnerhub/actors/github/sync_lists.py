@@ -9,7 +9,7 @@ from runnerhub.model.budget import Priority
 from runnerhub.model.github_sync import Kind, Raw, listed
 from runnerhub.model.webhook import inner
 from runnerhub.model.webhook_job import text
-from runnerhub.ports.github import Credential, Request
+from runnerhub.ports.github import Credential, Request, Response
 from runnerhub.ports.github_state import ListPage, Look
 
 UNCHANGED = 304
@@ -45,28 +45,32 @@ class Found:
 async def read_list(desk: SyncDesk, look: Look) -> Found | None:
     """Return what a list has; None when nothing has changed since the look. Raises as `call`."""
     request = _request(desk, look)
+    first: Response | None = None
     for number, page in enumerate(look.pages, 1):
         if page.etag is None:
             break
         again = replace(request, etag=page.etag, params={**request.params, "page": number})
-        if (await desk.github.call(again)).status != UNCHANGED:
+        answer = await desk.github.call(again)
+        if answer.status != UNCHANGED:
+            first = answer if number == 1 else None
             break
     else:
         # A full last page does not say when another comes to follow it.
         if look.pages and (look.kind is Kind.RUNS or look.pages[-1].count < PER_PAGE[look.kind]):
             return None
+    request = replace(request, params={**request.params, "page": 1})
+    answer = first or await desk.github.call(request)
     items: list[Raw] = []
     pages: list[ListPage] = []
-    account = desk_account(look)
-    request = replace(request, params={**request.params, "page": 1})
     while True:
-        answer = await desk.github.call(request)
         found = listed(look.kind, answer.data)
         items += found
         pages.append(ListPage(answer.headers.get("etag"), len(found)))
         if answer.next is None or len(pages) >= MOST_PAGES[look.kind]:
             return Found(_ours(desk, look, items), tuple(pages), cut=answer.next is not None)
+        account = _account_of(look)
         request = replace(request, path=answer.next, params={}, account=account)
+        answer = await desk.github.call(request)
 
 
 async def sources(desk: SyncDesk) -> Sequence[str]:
@@ -81,7 +85,7 @@ async def sources(desk: SyncDesk) -> Sequence[str]:
     return found
 
 
-def desk_account(look: Look) -> str | None:
+def _account_of(look: Look) -> str | None:
     """Return the owner that a look concerns."""
     owner, _, rest = look.scope.partition("/")
     return (rest or None) if look.kind is Kind.REPOSITORIES else owner
@@ -103,7 +107,7 @@ def _request(desk: SyncDesk, look: Look) -> Request:
         {"per_page": PER_PAGE[look.kind]},
         kind=f"sync_{look.kind}",
         priority=Priority.SYNC,
-        account=desk_account(look),
+        account=_account_of(look),
         credential=credential,
         patience=PATIENCE_SECONDS,
         cached=False,

@@ -137,3 +137,40 @@ async def test_the_ledger_may_be_away(autojump_clock: MockClock) -> None:
         sync.state.outage = False
         await trio.sleep(120)
         assert len(await sync.data(Kind.RUNS)) == 1
+
+
+async def test_a_budget_that_ends_lets_everything_have_its_turn(autojump_clock: MockClock) -> None:
+    async with syncing(hook="repo") as sync:
+        sim = sync.at.github.state
+        sim.limits.overrides["*", "core"] = 60
+        for number in range(40):
+            sim.places.add_repository(f"acme/r{number}")
+            sync.at.order(repository=f"acme/r{number}")
+        async with sync.life(webhooks=False):
+            await trio.sleep(6 * HOUR)
+        assert not sim.limits.violations
+        assert len(await sync.data(Kind.RUNS)) == 40
+        assert len(await sync.data(Kind.WORKFLOWS)) == 40
+
+
+async def test_what_a_webhook_hints_at_is_looked_at_soon(autojump_clock: MockClock) -> None:
+    async with syncing(hook="org") as sync, sync.life():
+        await trio.sleep(300)
+        sim = sync.at.github.state
+        repository = sim.places.add_repository("acme/new")
+        sync.at.order(repository="acme/new")
+        sim.hooks.emit("repository", "created", repository, {}, "made")
+        await trio.sleep(90)
+        assert len(await sync.shown(Kind.REPOSITORIES)) == 2
+        (flow,) = await sync.shown(Kind.WORKFLOWS)
+        assert flow.thing.scope == "acme/new"
+
+
+async def test_a_change_costs_one_call(autojump_clock: MockClock) -> None:
+    async with syncing() as sync, sync.life(webhooks=False):
+        await trio.sleep(HOUR)
+        sync.at.order()
+        sync.asked.clear()
+        await trio.sleep(40 * 60)
+        assert by_kind(sync.asked, "/actions/workflows").count(200) <= 1
+        assert by_kind(sync.asked, "/actions/runs").count(200) == 1
