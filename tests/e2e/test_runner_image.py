@@ -86,12 +86,13 @@ class World:
         path = "/repos/acme/web/actions/runners/generate-jitconfig"
         return await self.call("POST", path, body)
 
-    async def start(self, name: str, blob: str, *command: str) -> None:
+    async def start(self, name: str, blob: str, *command: str, **host: Any) -> None:
         """Start a container of the image, as little privileged as RunnerHub's are."""
+        limits = {"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"]}
         body = {
             "Image": IMAGE,
             "Env": [f"ACTIONS_RUNNER_INPUT_JITCONFIG={blob}"],
-            "HostConfig": {"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"]},
+            "HostConfig": {**limits, **host},
         }
         if command:
             body["Cmd"] = list(command)
@@ -181,10 +182,10 @@ async def test_a_step_that_exits_1_fails_its_job_and_what_is_always_runs(world: 
     assert await world.runners() == []
 
 
-async def test_the_blob_is_in_no_environment_of_a_step(world: World) -> None:
+async def test_the_blob_is_in_no_environment_of_a_step_and_tmp_is_enough(world: World) -> None:
     job = await world.order("build")
     blob = (await world.jit("r1"))["encoded_jit_config"]
-    await world.start("r1", blob)
+    await world.start("r1", blob, ReadonlyRootfs=True, Tmpfs={"/tmp": "size=32m"})
     await world.exit_code("r1")
     log = await world.log(job)
     assert any(line.endswith("Z 0") for line in log.splitlines()), log
