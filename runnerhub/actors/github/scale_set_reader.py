@@ -103,6 +103,8 @@ class Reader:
         self._refreshed = 0
         if message is not None:
             await self._take(session, message)
+        else:
+            await self._look(scale_set, session)
 
     async def _ensure(self) -> ScaleSet:
         options, service = self._options, self._desk.service
@@ -165,13 +167,24 @@ class Reader:
         if known and world.github_jobs is not None:
             await world.github_jobs.observe(known)
             world.github_jobs_changed.notify()
-        await self._desk.service.acknowledge(session, message.id)
-        self._last = max(self._last, message.id)
-        state.messages += 1
+        # Heard before it is acknowledged: where that answer is lost it may never come again.
+        state.hear(message.statistics)
         if message.newest_at is not None:
             age = (self._desk.now() - message.newest_at).total_seconds()
             state.message_age = max(0.0, age)
-        state.hear(message.statistics)
+        await self._desk.service.acknowledge(session, message.id)
+        self._last = max(self._last, message.id)
+        state.messages += 1
+
+    async def _look(self, scale_set: ScaleSet, session: Session) -> None:
+        """Ask for statistics where no message brings any: what was missed heals."""
+        options, service = self._options, self._desk.service
+        found = await service.find(options.scope, options.name, options.pool.runner_group)
+        if found is None or found.id != scale_set.id:
+            raise ScaleSetRefused(NOT_FOUND, "", f"the scale set {options.name} is gone")
+        if found.statistics is None:
+            self._session = session = await service.refresh_session(session)
+        self._state.hear(found.statistics or session.statistics)
 
     async def _acquire(self, session: Session) -> None:
         """Acquire what was offered; what the service does not give is somebody else's."""
