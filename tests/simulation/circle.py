@@ -1,10 +1,9 @@
 """The whole circle in one process: GitHub, webhooks, the tree, engines, and what runs in them."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import httpx
 import trio
@@ -15,7 +14,6 @@ from runnerhub.actors.github.family import build_github
 from runnerhub.actors.github.fleet import FleetActor
 from runnerhub.actors.github.registrar import Registrar
 from runnerhub.actors.hub import CoreHub
-from runnerhub.actors.registration import CONFIG_VARIABLE
 from runnerhub.actors.tree import build_tree
 from runnerhub.actors.webhooks.desk import WebhookDesk
 from runnerhub.actors.webhooks.family import build_webhooks
@@ -26,14 +24,12 @@ from runnerhub.api.auth import Tokens
 from runnerhub.config import GitHubSettings, Settings
 from runnerhub.model.job import Network
 from runnerhub.model.pool import Pool
-from runnerhub.ports.engine import ContainerSpec
 from runnerhub.runtime import ChildSpec, Root
-from runnerhub.sim.container import SimContainer
-from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.github.faults import FaultPlan
-from runnerhub.sim.github.serving import SimGitHub
 from runnerhub.sim.github.things import Job
-from tests.simulation.cluster import EPOCH, IMAGE, Cluster, Life
+from runnerhub.sim.programs import running_programs
+from runnerhub.sim.runner.inprocess import JIT_VARIABLE, Mood, as_program
+from tests.simulation.cluster import IMAGE, Cluster, Life
 from tests.simulation.hooks import SECRET, Place, place
 
 POOL = Pool(
@@ -44,7 +40,6 @@ POOL = Pool(
     scope="repository",
     max_runners=200,
 )
-TICK = 0.25
 
 
 class Circle:
@@ -54,7 +49,7 @@ class Circle:
         self.at = at
         self.github = at.github
         self.cluster = cluster
-        self.rng = random.Random(seed)  # noqa: S311 - how long jobs take
+        self.rng = random.Random(seed)  # noqa: S311 - what a test chooses
 
     @asynccontextmanager
     async def life(self, name: str = "node-1") -> AsyncIterator[Life]:
@@ -93,6 +88,11 @@ class Circle:
             if not scope.cancel_called:
                 root.stop()
 
+    def order(self, name: str = "build") -> int:
+        """Queue a workflow job whose name says what becomes of it; return its id."""
+        (job,) = self.at.order(jobs=[{"name": name, "labels": ["self-hosted", "linux"]}])
+        return job
+
     def jobs(self) -> list[Job]:
         """Return every workflow job at GitHub."""
         return list(self.github.state.work.jobs.values())
@@ -115,89 +115,29 @@ class Circle:
 
 @asynccontextmanager
 async def circle(
-    plan: FaultPlan | None = None, *, hosts: int = 2, slots: int = 50, seed: int = 0
+    plan: FaultPlan | None = None,
+    *,
+    hosts: int = 2,
+    slots: int = 50,
+    seed: int = 0,
+    mood: Callable[[str], Mood] = lambda _: Mood.WELL,
 ) -> AsyncIterator[Circle]:
-    """Run GitHub, and what runs in the engines' containers, for the block."""
-    async with place(plan) as at:
+    """Run GitHub, and what runs in the engines' containers, for the block.
+
+    Args:
+        plan: what goes wrong at GitHub.
+        hosts: how many.
+        slots: of each.
+        seed: of the test's own choices.
+        mood: what a runner of a name does before it has a job.
+    """
+    async with (
+        place(plan) as at,
+        httpx.AsyncClient(transport=at.github.transport) as client,
+        running_programs(JIT_VARIABLE, as_program(client, seconds=5.0, mood=mood)) as programs,
+    ):
         cluster = Cluster(hosts=hosts, slots=slots, pools=(POOL,))
-        github = at.github.state.core
-
-        def clock() -> datetime:
-            return datetime.fromtimestamp(github.now(), UTC)
-
-        assert EPOCH.tzinfo is not None
-        cluster.ledger._clock = clock
-        made = Circle(at, cluster, seed)
-        async with trio.open_nursery() as nursery:
-            for engine in cluster.engines.values():
-                _let_runners_wait(engine)
-                nursery.start_soon(_run_what_starts, engine, at.github, made.rng)
-            yield made
-            nursery.cancel_scope.cancel()
-
-
-def _let_runners_wait(engine: SimEngine) -> None:
-    create = engine.create_container
-
-    async def create_container(spec: ContainerSpec) -> str:
-        if CONFIG_VARIABLE in spec.env:
-            spec = replace(spec, command=("sleep", "1000000"))
-        return await create(spec)
-
-    engine.create_container = create_container  # type: ignore[method-assign]
-
-
-async def _run_what_starts(engine: SimEngine, github: SimGitHub, rng: random.Random) -> None:
-    """Be the runner in each container that was given a configuration."""
-    seen: set[str] = set()
-    async with trio.open_nursery() as nursery:
-        while True:
-            for container in list(engine.world.containers.values()):
-                if container.is_running and container.container_id not in seen:
-                    seen.add(container.container_id)
-                    nursery.start_soon(_be_runner, engine, container, github, rng)
-            await trio.sleep(TICK)
-
-
-async def _be_runner(
-    engine: SimEngine, container: SimContainer, github: SimGitHub, rng: random.Random
-) -> None:
-    blob = container.spec.env[CONFIG_VARIABLE]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_watch, container, nursery.cancel_scope)
-        with trio.CancelScope():
-            await _run_one_job(blob, github, rng)
-        nursery.cancel_scope.cancel()
-    if container.is_running and container.timeline is not None and container.started_at is not None:
-        container.timeline.seconds = container.clock.now() - container.started_at
-        container.timeline.exit_code = 0
-        engine.world.watch(container)
-
-
-async def _watch(container: SimContainer, scope: trio.CancelScope) -> None:
-    while container.is_running:
-        await trio.sleep(TICK)
-    scope.cancel()
-
-
-async def _run_one_job(blob: str, github: SimGitHub, rng: random.Random) -> None:
-    client = httpx.AsyncClient(transport=github.transport, base_url=github.url, timeout=70)
-    async with client:
-        made = await client.post("/_sim/runner/register", json={"encoded_jit_config": blob})
-        if made.is_error:
-            return
-        client.headers["Authorization"] = f"Bearer {made.json()['session']}"
-        while (taken := await client.get("/_sim/runner/message?wait=50")).status_code != 200:
-            if taken.is_error:
-                return
-        job = taken.json()["job_id"]
-        end_at = trio.current_time() + rng.uniform(1, 40)
-        conclusion = "success" if rng.random() < 0.9 else "failure"
-        while trio.current_time() < end_at:
-            beat = await client.post(f"/_sim/runner/jobs/{job}/heartbeat?wait=5", json={})
-            if beat.is_error:
-                return
-            if beat.json()["cancel"]:
-                conclusion = "cancelled"
-                break
-        await client.post(f"/_sim/runner/jobs/{job}/finish", json={"conclusion": conclusion})
+        for engine in cluster.engines.values():
+            engine.programs = programs
+        cluster.ledger._clock = at.now
+        yield Circle(at, cluster, seed)

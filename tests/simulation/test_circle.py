@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults, WebhookFaults
+from runnerhub.sim.runner.inprocess import Mood
 from tests.simulation.circle import Circle, circle
 
 JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
@@ -25,7 +26,7 @@ async def test_a_job_runs_in_a_runner_of_its_own(autojump_clock: MockClock) -> N
         async with at.life():
             await trio.sleep(5)
             began = trio.current_time()
-            at.at.order("self-hosted", "linux")
+            at.order()
             while not at.runners():
                 await trio.sleep(0.05)
             assert trio.current_time() - began < 1.0
@@ -54,7 +55,7 @@ async def test_a_job_behind_a_gate_starts_nothing(autojump_clock: MockClock) -> 
 async def test_a_runner_that_nobody_needs_any_more_goes(autojump_clock: MockClock) -> None:
     async with circle() as at:
         async with at.life():
-            (job,) = at.at.order("self-hosted", "linux")
+            job = at.order()
             while not at.runners():
                 await trio.sleep(0.05)
             work = at.github.state.work
@@ -77,8 +78,11 @@ async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
     async with circle(plan, seed=seed) as at:
         async with at.life():
             work = at.github.state.work
-            jobs = [at.at.order("self-hosted", "linux")[0] for _ in range(JOBS)]
-            for job in at.rng.sample(jobs, min(CANCELLED, JOBS // 3)):
+            ends = ["", "", "", "", "fail", "linger", "hang"]
+            names = [f"build {at.rng.randint(1, 40)}s {at.rng.choice(ends)}" for _ in range(JOBS)]
+            jobs = [at.order(name) for name in names]
+            endless = [job for job, name in zip(jobs, names, strict=True) if "hang" in name]
+            for job in [*at.rng.sample(jobs, min(CANCELLED, JOBS // 3)), *endless]:
                 await trio.sleep(at.rng.uniform(0, 4))
                 if work.jobs[job].status != "completed":
                     work.cancel_job(work.jobs[job])
@@ -91,10 +95,39 @@ async def test_a_node_that_is_killed_loses_nothing(autojump_clock: MockClock) ->
     async with circle(seed=3) as at:
         jobs = 20
         async with at.life("node-1") as life:
-            for _ in range(jobs):
-                at.at.order("self-hosted", "linux")
+            for number in range(jobs):
+                at.order(f"build {number}s")
             await trio.sleep(4)
             life.kill()
         async with at.life("node-1"):
             await at.until_completed()
+        all_is_well(at)
+
+
+@pytest.mark.parametrize("first", [Mood.ABSENT, Mood.IDLE, Mood.DEAD])
+async def test_a_runner_that_takes_no_job_makes_room_for_another(
+    autojump_clock: MockClock, first: Mood
+) -> None:
+    names: list[str] = []
+
+    def mood(name: str) -> Mood:
+        if name not in names:
+            names.append(name)
+        return first if name == names[0] else Mood.WELL
+
+    async with circle(mood=mood) as at:
+        async with at.life():
+            at.order()
+            await at.until_completed(within=1800)
+        assert len(names) > 1
+        (job,) = at.jobs()
+        assert job.conclusion == "success"
+        all_is_well(at)
+
+
+async def test_a_runner_that_outlives_its_job_goes(autojump_clock: MockClock) -> None:
+    async with circle() as at:
+        async with at.life():
+            at.order("build linger")
+            await at.until_completed(within=600)
         all_is_well(at)
