@@ -20,6 +20,7 @@ from runnerhub.runtime import ActorContext
 log = structlog.get_logger(__name__)
 
 BATCH = 256
+AT_ONCE = 2
 
 
 @lru_cache(maxsize=1024)
@@ -56,7 +57,7 @@ async def enqueue(world: World, jobs: Sequence[Job]) -> None:
 
 
 class Intake:
-    """Accept jobs in batches. While one is queued the next is made durable already."""
+    """Accept jobs in batches: while one is being made durable and queued, the next is gathered."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -64,18 +65,19 @@ class Intake:
     async def run(self, ctx: ActorContext[AcceptJob]) -> None:
         """Accept until stopped. What was answered is durable."""
         ctx.started()
-        # With no room: who has accepted a batch waits until the last one is queued.
-        outlet, inlet = trio.open_memory_channel[list[Job]](0)
+        turns = trio.Semaphore(AT_ONCE)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._enqueue_all, inlet)
-            async with outlet:
-                async for first in ctx:
-                    if created := await self._accept(self._with_what_waits(first, ctx)):
-                        await outlet.send(created)
+            await turns.acquire()  # first, so that what has to wait waits in the mailbox
+            async for first in ctx:
+                batch = self._with_what_waits(first, ctx)
+                nursery.start_soon(self._take, batch, turns)
+                await turns.acquire()
 
-    async def _enqueue_all(self, inlet: trio.MemoryReceiveChannel[list[Job]]) -> None:
-        async for created in inlet:
-            await enqueue(self._world, created)
+    async def _take(self, batch: Sequence[AcceptJob], turns: trio.Semaphore) -> None:
+        try:
+            await enqueue(self._world, await self._accept(batch))
+        finally:
+            turns.release()
 
     @staticmethod
     def _with_what_waits(first: AcceptJob, ctx: ActorContext[AcceptJob]) -> list[AcceptJob]:

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from runnerhub.actors import tree
+from runnerhub.actors import intake, tree
 from runnerhub.model.job import JobSpec
 from runnerhub.ports.ledger import Accepted
 from tests.api.conftest import Door, body
@@ -21,6 +21,7 @@ ROOM = 4
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "INTAKE_ROOM", ROOM)
+    monkeypatch.setattr(intake, "AT_ONCE", 1)
 
 
 class Gate:
