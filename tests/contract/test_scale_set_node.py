@@ -1,8 +1,8 @@
 """A scale set in a whole node: real stores, real HTTP to the simulated GitHub, in guest mode."""
 
-import random
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
@@ -12,19 +12,9 @@ from runnerhub.service.wiring import build_node
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.github.orders import RunOrder
 from runnerhub.sim.github.serving import TOKEN, serve_sim_github
-from tests.simulation.circle import _let_runners_wait, _run_what_starts
+from runnerhub.sim.programs import running_programs
+from runnerhub.sim.runner.inprocess import JIT_VARIABLE, as_program
 from tests.simulation.cluster import IMAGE
-
-
-class Quick(random.Random):
-    """Lets jobs be over at once, and succeed."""
-
-    def uniform(self, a: float, b: float) -> float:
-        del a, b
-        return 0.0
-
-    def random(self) -> float:
-        return 0.0
 
 
 def settings(api_url: str, database_url: str, redis_url: str) -> Settings:
@@ -45,12 +35,14 @@ def test_a_job_goes_through_a_scale_set_of_a_whole_node(
     fresh_database: str, redis_url: str, tmp_path: Path
 ) -> None:
     async def main(bridge: Bridge) -> None:
-        engine = SimEngine("h1")
-        _let_runners_wait(engine)
-        async with serve_sim_github() as github, trio.open_nursery() as nursery:
+        async with (
+            serve_sim_github() as github,
+            httpx.AsyncClient() as client,
+            running_programs(JIT_VARIABLE, as_program(client, seconds=0.1)) as programs,
+        ):
+            engine = SimEngine("h1", programs=programs)
             work = github.state.work
             github.state.places.add_repository("acme/web")
-            nursery.start_soon(_run_what_starts, engine, github, Quick())
             given = settings(github.url, fresh_database, redis_url)
             node = build_node(bridge, given, tmp_path, "n1", {"h1": engine})
             with trio.fail_after(60):
@@ -68,7 +60,6 @@ def test_a_job_goes_through_a_scale_set_of_a_whole_node(
             assert list(github.state.fleet) == []
             [scale_set] = github.state.scale_sets.sets.values()
             assert scale_set.session is None
-            nursery.cancel_scope.cancel()
 
     run_guest(main)
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import httpx
 import trio
 
 from runnerhub.actors.github.desk import Desk, GitHubOptions
@@ -24,13 +25,15 @@ from runnerhub.model.scale_set import Bounds
 from runnerhub.ports.github import Credential
 from runnerhub.runtime import Root
 from runnerhub.sim.counters import MemoryCounters
+from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.github.faults import FaultPlan
-from runnerhub.sim.github.orders import RunOrder
+from runnerhub.sim.github.orders import JobOrder, RunOrder
 from runnerhub.sim.github.serving import TOKEN, SimGitHub, sim_github
 from runnerhub.sim.github.things import Job
+from runnerhub.sim.programs import running_programs
+from runnerhub.sim.runner.inprocess import JIT_VARIABLE, Mood, as_program
 from runnerhub.sim.scale_sets import MemoryScaleSets
 from runnerhub.sim.webhooks import MemoryGitHubJobs
-from tests.simulation.circle import _let_runners_wait, _run_what_starts
 from tests.simulation.cluster import IMAGE, Cluster
 
 POOL = Pool("big", frozenset({"linux"}), image=IMAGE, network=Network.EGRESS)
@@ -64,7 +67,8 @@ class ScaleCircle:
         self.jobs_ledger = MemoryGitHubJobs(self.clock)
         self.counters = MemoryCounters()
         self.most_runners = 0
-        self.acquired: list[int] = []
+        self.endings = ["", "", "", "", "fail"]  # see `pretending`
+        self.moods = [Mood.WELL]
 
     def clock(self) -> datetime:
         return datetime.fromtimestamp(self.github.state.core.now(), UTC)
@@ -106,8 +110,14 @@ class ScaleCircle:
         await service.close()
 
     def order(self, count: int = 1) -> list[int]:
-        order = RunOrder(repository="acme/web", labels=["linux"], count=count)
-        return [job.id for run in self.github.state.work.queue(order) for job in run.jobs]
+        """Queue jobs of up to 40 s; return them."""
+        queued = []
+        for _ in range(count):
+            name = f"build {self.rng.uniform(1, 40):.1f}s {self.rng.choice(self.endings)}"
+            order = RunOrder(repository="acme/web", jobs=[JobOrder(name=name, labels=["linux"])])
+            [run] = self.github.state.work.queue(order)
+            queued += [job.id for job in run.jobs]
+        return queued
 
     def jobs(self) -> list[Job]:
         return list(self.github.state.work.jobs.values())
@@ -143,16 +153,21 @@ async def scale_circle(
     seed: int = 0,
 ) -> AsyncIterator[ScaleCircle]:
     """Run GitHub, and what runs in the engines' containers, for the block."""
-    async with sim_github(plan=plan, seed=seed) as github:
+    async with (
+        sim_github(plan=plan, seed=seed) as github,
+        httpx.AsyncClient(transport=github.transport) as client,
+    ):
         github.state.places.add_repository("acme/web")
         github.state.scale_sets.bom = True
         cluster = Cluster(hosts=hosts, slots=slots, pools=(POOL,))
         made = ScaleCircle(github, cluster, bounds or Bounds(0, 100), seed)
         cluster.ledger._clock = made.clock
-        async with trio.open_nursery() as nursery:
+        runner = as_program(client, mood=lambda _: made.rng.choice(made.moods))
+        async with (
+            running_programs(JIT_VARIABLE, runner) as programs,
+            trio.open_nursery() as nursery,
+        ):
+            cluster.engines = {name: SimEngine(name, programs=programs) for name in cluster.engines}
             nursery.start_soon(made.watch)
-            for engine in cluster.engines.values():
-                _let_runners_wait(engine)
-                nursery.start_soon(_run_what_starts, engine, github, made.rng)
             yield made
             nursery.cancel_scope.cancel()

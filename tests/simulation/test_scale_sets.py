@@ -14,6 +14,7 @@ from trio.testing import MockClock
 from runnerhub.actors.github.scale_set_metrics import ScaleSetCollector
 from runnerhub.model.scale_set import Bounds
 from runnerhub.sim.github.faults import FaultPlan, Ordered, RestFaults, RunnerFaults
+from runnerhub.sim.runner.inprocess import Mood
 from tests.simulation.scale_circle import ScaleCircle, scale_circle
 
 JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
@@ -82,7 +83,7 @@ async def test_what_no_host_can_take_is_not_acquired(autojump_clock: MockClock) 
         async with at.life() as node:
             await until(lambda: node.state.listening)
             at.order(10)
-            await trio.sleep(5)
+            await trio.sleep(1)  # no job is over yet
             assert node.state.capacity == 3
             assert node.state.acquired == 3
             await at.until_over()
@@ -258,26 +259,37 @@ async def test_a_scale_set_that_is_there_is_used_as_it_is(autojump_clock: MockCl
         await all_is_well(at)
 
 
-@pytest.mark.parametrize("stuck", [True, False])
+@pytest.mark.parametrize(
+    ("mood", "seconds"), [(Mood.IDLE, 175), (Mood.ABSENT, 175), (Mood.DEAD, 0)]
+)
 async def test_a_runner_that_takes_no_job_is_replaced(
-    autojump_clock: MockClock, *, stuck: bool
+    autojump_clock: MockClock, mood: Mood, seconds: int
 ) -> None:
     async with scale_circle() as at:
         async with at.life() as node:
             await until(lambda: node.state.listening)
+            at.moods = [mood]
             at.order()
-            await until(at.runners)
-            [runner] = at.github.state.fleet
-            if stuck:
-                runner.scale_set_id = 0  # it waits, and is given nothing
-            else:
-                runner.secret = "no process can be this runner"  # it ends at once
+            await trio.sleep(3)
+            first = at.runners()
+            at.moods = [Mood.WELL]
             began = trio.current_time()
             await at.until_over(within=400)
-            assert (trio.current_time() - began > 180) is stuck
+            assert seconds <= trio.current_time() - began < seconds + 120
             await trio.sleep(60)
         await all_is_well(at)
-        assert [job.runner_name for job in at.jobs()] != [runner.name]
+        assert at.jobs()[0].runner_name not in first
+
+
+async def test_a_runner_that_stays_behind_its_job_is_ended(autojump_clock: MockClock) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            at.endings = ["linger"]
+            at.order(3)
+            await at.until_over(within=150)
+            await trio.sleep(60)
+        await all_is_well(at)
 
 
 async def test_what_is_known_is_shown(autojump_clock: MockClock) -> None:
@@ -335,6 +347,8 @@ async def test_whatever_goes_wrong_every_job_runs_once_and_nothing_is_left(
         runners=RunnerFaults(crosswise=1.0, ghost=0.02),
     )
     async with scale_circle(plan, seed=seed) as at:
+        at.endings += ["linger", "skipped"]
+        at.moods = [*[Mood.WELL] * 30, Mood.IDLE, Mood.ABSENT, Mood.DEAD]
         ordered = 0
         for number in range(4):
             async with at.life(f"node-{number}") as node:
