@@ -5,6 +5,7 @@ nobody. A claim is a hint; the ledger's compare-and-set decides, under the host'
 """
 
 from collections.abc import Sequence
+from heapq import merge
 from typing import Any
 
 import structlog
@@ -23,6 +24,17 @@ log = structlog.get_logger(__name__)
 
 CLAIM_SECONDS = 30.0
 TICK_SECONDS = 1.0
+AGING_MS = 60_000  # as the queue weighs within a class
+
+
+def in_turn(entries: Sequence[QueueEntry]) -> list[QueueEntry]:
+    """Return claims so that classes share what is free; the order within a class stays."""
+    classes: dict[str, list[QueueEntry]] = {}
+    for entry in entries:
+        classes.setdefault(entry.placement, []).append(entry)
+    return list(
+        merge(*classes.values(), key=lambda each: each.accepted_ms / AGING_MS - each.priority)
+    )
 
 
 class Dispatcher:
@@ -71,7 +83,7 @@ class Dispatcher:
         limits = self._limits(await self._world.queue.classes())
         if not limits:
             return 0
-        entries = await self._world.queue.claim(limits, CLAIM_SECONDS)
+        entries = in_turn(await self._world.queue.claim(limits, CLAIM_SECONDS))
         wanted = self._assign(entries)
         try:
             jobs = await self._world.ledger.lease_jobs(wanted)
@@ -86,8 +98,11 @@ class Dispatcher:
                 host = self._world.hosts[lease.host]
                 host.shelf.put_back(lease.sandbox_id)
                 host.free(lease.sandbox_id)
-        placed = [lease.job_id for lease in wanted]
-        await self._world.queue.acknowledge(placed)
+        await self._world.queue.acknowledge([entry.job_id for entry in entries])
+        # Each class may claim all that is free, so some got nothing. Those that are lost here
+        # are found again when the queue is reconciled with the ledger.
+        placed = {lease.job_id for lease in wanted}
+        await self._world.queue.push([each for each in entries if each.job_id not in placed])
         return len(jobs)
 
     @property
@@ -103,7 +118,7 @@ class Dispatcher:
         return limits
 
     def _assign(self, entries: Sequence[QueueEntry]) -> list[LeaseJob]:
-        """Choose a host for each claim; one for which none is left comes back by itself."""
+        """Choose a host for each claim for which one is left."""
         wanted: list[LeaseJob] = []
         for entry in entries:
             choice = place(parse_class(entry.placement), self._world.views())
