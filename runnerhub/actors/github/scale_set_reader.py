@@ -19,6 +19,7 @@ from runnerhub.ports.scale_sets import (
     QueueTokenExpired,
     ScaleSet,
     ScaleSetRefused,
+    ScaleSetsUnavailable,
     Session,
     SessionConflict,
     SessionLost,
@@ -48,6 +49,8 @@ class Reader:
         self._fence = fence
         self._session: Session | None = None
         self._last = 0
+        self._durable: dict[int, None] = {}  # messages to acknowledge, in order
+        self._noted = False  # whether the ledger knows the session
         self._refreshed = 0
         self._backoff = Backoff(first=0.5, cap=30.0, jitter=0.5)
         self._rng = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
@@ -98,6 +101,10 @@ class Reader:
     async def _turn(self) -> None:
         scale_set = self._state.scale_set or await self._ensure()
         session = self._session or await self._open(scale_set)
+        if not self._noted:
+            await self._desk.ledger.note_session(self._options.name, self._fence, session.id)
+            self._noted = True
+        await self._acknowledge(session)
         await self._acquire(session)
         message = await self._poll(session)
         self._refreshed = 0
@@ -136,7 +143,8 @@ class Reader:
             await ledger.note_session(options.name, self._fence, None)
             session = await service.open_session(options.scope, scale_set.id, owner)
         self._session, self._last = session, 0
-        await ledger.note_session(options.name, self._fence, session.id)
+        self._durable.clear()  # it comes again
+        self._noted = False
         self._state.listening = True
         self._state.hear(session.statistics)
         log.info("listening", action="scale_set_listening", scale_set=options.name)
@@ -167,14 +175,27 @@ class Reader:
         if known and world.github_jobs is not None:
             await world.github_jobs.observe(known)
             world.github_jobs_changed.notify()
-        # Heard before it is acknowledged: where that answer is lost it may never come again.
-        state.hear(message.statistics)
+        # Heard before it is acknowledged: where that answer is lost it may never come again. And
+        # only once: what comes again may tell of a time that is past.
+        if message.id > self._last:
+            state.hear(message.statistics)
         if message.newest_at is not None:
             age = (self._desk.now() - message.newest_at).total_seconds()
             state.message_age = max(0.0, age)
-        await self._desk.service.acknowledge(session, message.id)
         self._last = max(self._last, message.id)
-        state.messages += 1
+        self._durable[message.id] = None
+        await self._acknowledge(session)
+
+    async def _acknowledge(self, session: Session) -> None:
+        """Acknowledge what is durable. Where that fails, later messages need not wait for it."""
+        for number in list(self._durable):
+            try:
+                await self._desk.service.acknowledge(session, number)
+            except ScaleSetsUnavailable as error:
+                self._say("not acknowledged", "scale_set_outage", error)
+                return
+            del self._durable[number]
+            self._state.messages += 1
 
     async def _look(self, scale_set: ScaleSet, session: Session) -> None:
         """Ask for statistics where no message brings any: what was missed heals."""
