@@ -1,17 +1,19 @@
 """`runnerhub demo`: real work, seen live, then counted. It ends by itself.
 
-A node of its own in a folder of its own; jobs come in by the API like anybody's. A Docker Engine
-is used where one answers; otherwise simulated hosts are, and it is said so.
+A node of its own in a folder of its own; jobs come in by the API like anybody's, and from a
+simulated GitHub by webhook and scale set. A Docker Engine is used where one answers; otherwise
+simulated hosts are, and it is said so.
 """
 
 import json
 import socket
-import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +21,50 @@ import httpx
 import trio
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from runnerhub.adapters.data_folder import DataFolder
 from runnerhub.config import HostSettings, Settings
 from runnerhub.model.sandbox import LABEL_CLUSTER
+from runnerhub.ports.engine import Engine
 from runnerhub.runtime import Bridge, run_guest
-from runnerhub.service.demo_hosts import DemoHosts, find_hosts
+from runnerhub.service.demo_figures import phase_figures
+from runnerhub.service.demo_github import LABEL, SCALE_SET, DemoGitHub
+from runnerhub.service.demo_hosts import (
+    COMMANDS,
+    IMAGE,
+    RealEngine,
+    real_engine,
+    simulated_engine,
+    simulated_host,
+)
+from runnerhub.service.demo_view import live_view, print_summary
 from runnerhub.service.run import wind_down
 from runnerhub.service.wiring import Node, build_node
+from runnerhub.sim.github.serving import serve_sim_github
+from runnerhub.sim.programs import running_programs
+from runnerhub.sim.runner.image import find_act
+from runnerhub.sim.runner.inprocess import JIT_VARIABLE, as_program
 
 JOBS = 12
 LIMIT_SECONDS = 55.0
-PHASES = {
-    "queue": ("accepted", "claimed"),
-    "image": ("placed", "image_ready"),
-    "create": ("image_ready", "created"),
-    "start": ("created", "started"),
-    "run": ("started", "exited"),
-    "reap": ("exited", "reaped"),
-    "whole": ("accepted", "reaped"),
-}
+RUNNERS = (LABEL, SCALE_SET)  # the labels of hosts that take runners
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo plays.
+
+    Attributes:
+        kind: of the hosts that take commands: real or simulated.
+        image: of the commands.
+        engines: stand-ins by host name; none for real ones.
+    """
+
+    kind: str
+    image: str
+    github: DemoGitHub
+    hosts: Sequence[HostSettings]
+    engines: Mapping[str, Engine]
 
 
 def demo(*, jobs: int = JOBS, as_json: bool = False) -> int:
@@ -49,8 +74,7 @@ def demo(*, jobs: int = JOBS, as_json: bool = False) -> int:
         DataFolder.open(Path(name) / "data") as folder,
     ):
         summary = run_guest(_demo, folder, jobs, as_json)
-    console = Console(stderr=as_json)
-    _print(console, summary)
+    print_summary(Console(stderr=as_json), summary)
     if as_json:
         sys.stdout.write(json.dumps({k: v for k, v in summary.items() if k != "ok"}) + "\n")
     return 0 if summary["ok"] else 1
@@ -58,37 +82,83 @@ def demo(*, jobs: int = JOBS, as_json: bool = False) -> int:
 
 async def _demo(bridge: Bridge, folder: DataFolder, count: int, as_json: bool) -> dict[str, Any]:  # noqa: FBT001
     console = Console(stderr=as_json)
-    hosts = await find_hosts(bridge, console)
-    try:
-        return await _on(hosts, bridge, folder, count, console)
-    finally:
-        await hosts.close()
+    async with _set_up(bridge, console) as stage:
+        return await _on(stage, bridge, folder, count, console)
+
+
+@asynccontextmanager
+async def _set_up(bridge: Bridge, console: Console) -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as stack:
+        found = await stack.enter_async_context(real_engine(bridge, console))
+        runners = None if found is None else found.runners
+        sim = await stack.enter_async_context(
+            serve_sim_github("127.0.0.1" if runners is None else runners.address)
+        )
+        sim.state.places.add_repository("acme/web")
+        if found is not None and runners is not None:
+            github = DemoGitHub(sim, runners.image, find_act() is not None, "real")
+            yield Stage("real", found.image, github, [found.host(COMMANDS, *RUNNERS)], {})
+        else:
+            client = await stack.enter_async_context(httpx.AsyncClient(transport=sim.transport))
+            programs = await stack.enter_async_context(
+                running_programs(JIT_VARIABLE, as_program(client))
+            )
+            github = DemoGitHub(sim, IMAGE, really=False, hosts="simulated")
+            hosts = _simulated_hosts(found)
+            engines = {
+                host.name: simulated_engine(host.name, programs, IMAGE)
+                for host in hosts
+                if host.url.startswith("sim:")
+            }
+            kind, image = ("simulated", IMAGE) if found is None else ("real", found.image)
+            yield Stage(kind, image, github, hosts, engines)
+
+
+def _simulated_hosts(found: RealEngine | None) -> list[HostSettings]:
+    if found is not None:
+        return [found.host(COMMANDS), simulated_host("sim-1", *RUNNERS)]
+    return [simulated_host(name, COMMANDS, *RUNNERS) for name in ("sim-1", "sim-2")]
 
 
 async def _on(
-    hosts: DemoHosts, bridge: Bridge, folder: DataFolder, count: int, console: Console
+    stage: Stage, bridge: Bridge, folder: DataFolder, count: int, console: Console
 ) -> dict[str, Any]:
     settings = Settings(
         bind=f"127.0.0.1:{_free_port()}",
         data_dir=folder.path,
-        docker_hosts=[HostSettings(name=n, url=u, slots=4) for n, u in hosts.urls.items()],
+        docker_hosts=tuple(stage.hosts),
         image_pull="if-missing",
         on_stop="reap",
+        **stage.github.settings(),
     )
-    node = build_node(bridge, settings, folder.path, folder.node_id, hosts.engines)
+    node = build_node(bridge, settings, folder.path, folder.node_id, stage.engines)
+    console.print(_told_of(stage.github))
     async with trio.open_nursery() as nursery:
         console.print("starting PostgreSQL, Valkey and the supervisor tree …")
         await nursery.start(node.root.run)
         volumes = await _all_volumes(node)
         token = (folder.path / "admin.token").read_text().strip()
+        url = f"http://{settings.bind}"
         async with httpx.AsyncClient(
-            base_url=f"http://{settings.bind}", headers={"authorization": f"Bearer {token}"}
+            base_url=url, headers={"authorization": f"Bearer {token}"}
         ) as client:
-            jobs = await _run_jobs(client, hosts.image, count, console)
+            await stage.github.queue_jobs(url)
+            jobs, runners = await _run_jobs(client, stage, count, console)
         leaked = await _count_leaks(node, volumes)
+        leaked["runners"] = stage.github.registered()
         await wind_down(node.world, node.root, 0.0, reap=True)
         node.root.stop()
-    return _summarise(jobs, leaked, hosts)
+    return _summarise(jobs, runners, leaked, stage)
+
+
+def _told_of(github: DemoGitHub) -> str:
+    if github.really:
+        steps = "in sandboxes, where act runs the steps of a real workflow file"
+    elif github.hosts == "real":
+        steps = "in sandboxes; their steps are [bold]pretended[/], as there is no act on PATH"
+    else:
+        steps = "on [bold]simulated hosts[/], where their steps are pretended"
+    return f"a simulated GitHub at {github.sim.url}; its runners are {steps}"
 
 
 def _bodies(image: str, count: int) -> list[dict[str, Any]]:
@@ -106,6 +176,7 @@ def _bodies(image: str, count: int) -> list[dict[str, Any]]:
                 "external_id": f"demo-{number}",
                 "repository": f"acme/{'web' if number % 2 else 'api'}",
                 "job_name": name,
+                "labels": [COMMANDS],
                 "timeout_seconds": 60,
                 "execution": {
                     "kind": "command",
@@ -119,45 +190,36 @@ def _bodies(image: str, count: int) -> list[dict[str, Any]]:
 
 
 async def _run_jobs(
-    client: httpx.AsyncClient, image: str, count: int, console: Console
-) -> list[dict[str, Any]]:
-    bodies = _bodies(image, count)
+    client: httpx.AsyncClient, stage: Stage, count: int, console: Console
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Post the jobs; return them and those that were runners, when all is over or time is up."""
     ids: dict[str, str] = {}
-    for body in bodies:
+    for body in _bodies(stage.image, count):
         answer = await client.post("/api/jobs/delegate", json=body)
         answer.raise_for_status()
         ids[answer.json()["id"]] = body["job_name"]
     jobs: list[dict[str, Any]] = []
+    runners: list[dict[str, Any]] = []
     give_up_at = time.monotonic() + LIMIT_SECONDS
     cancelled: set[str] = set()
     with Live(console=console, refresh_per_second=8, transient=False) as live:
         while time.monotonic() < give_up_at:
-            jobs = [(await client.get(f"/api/jobs/{job}/status")).json() for job in ids]
+            found = (await client.get("/api/jobs", params={"limit": 500})).json()["jobs"]
+            jobs = sorted((job for job in found if job["id"] in ids), key=lambda job: job["id"])
+            runners = [job for job in found if job["id"] not in ids]
             for job in jobs:
                 # What would run for ever is cancelled by its user, as soon as it runs.
                 wanted = ids[job["id"]] == "deploy" and job["phase"] == "running"
                 if wanted and job["id"] not in cancelled:
                     cancelled.add(job["id"])
                     await client.post(f"/api/jobs/{job['id']}/cancel")
-            live.update(_table(jobs, ids))
-            if all(job["phase"] == "finished" for job in jobs):
+            stage.github.cancel_what_hangs()
+            live.update(live_view(jobs, ids, stage.github.jobs()))
+            over = all(job["phase"] == "finished" for job in found)
+            if over and stage.github.are_over():
                 break
             await trio.sleep(0.25)
-    return jobs
-
-
-def _table(jobs: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Table:
-    table = Table("job", "name", "phase", "host", "conclusion", "explanation", box=None)
-    for job in jobs:
-        table.add_row(
-            job["id"][-8:],
-            names[job["id"]],
-            job["phase"],
-            job["host"] or "",
-            job["conclusion"] or "",
-            (job["explanation"] or "")[:60],
-        )
-    return table
+    return jobs, runners
 
 
 async def _all_volumes(node: Node) -> frozenset[tuple[str, str]]:
@@ -176,7 +238,10 @@ async def _count_leaks(node: Node, before: frozenset[tuple[str, str]]) -> dict[s
 
 
 def _summarise(
-    jobs: Sequence[Mapping[str, Any]], leaked: Mapping[str, int], hosts: DemoHosts
+    jobs: Sequence[Mapping[str, Any]],
+    runners: Sequence[Mapping[str, Any]],
+    leaked: Mapping[str, int],
+    stage: Stage,
 ) -> dict[str, Any]:
     conclusions = Counter(job["conclusion"] or "none" for job in jobs)
     expected = Counter(
@@ -185,44 +250,15 @@ def _summarise(
     return {
         "jobs": len(jobs),
         "conclusions": dict(conclusions),
-        "phases": {name: figures for name in PHASES if (figures := _figures(jobs, name))},
-        "hosts": hosts.kind,
+        "phases": phase_figures(jobs),
+        "hosts": stage.kind,
         "leaked": dict(leaked),
+        "github": stage.github.summary(runners),
         "ok": conclusions == expected
-        and all(job["phase"] == "finished" for job in jobs)
+        and all(job["phase"] == "finished" for job in (*jobs, *runners))
+        and stage.github.is_well()
         and not any(leaked.values()),
     }
-
-
-def _figures(jobs: Sequence[Mapping[str, Any]], phase: str) -> dict[str, float] | None:
-    begin, end = PHASES[phase]
-    spent = sorted(
-        (_seconds(stamps[end]) - _seconds(stamps[begin])) * 1000
-        for job in jobs
-        if (stamps := job["timestamps"]).get(begin) and stamps.get(end)
-    )
-    if not spent:
-        return None
-    p99 = spent[min(len(spent) - 1, int(len(spent) * 0.99))]
-    return {"p50_ms": round(statistics.median(spent), 1), "p99_ms": round(p99, 1)}
-
-
-def _seconds(stamp: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(stamp).timestamp()
-
-
-def _print(console: Console, summary: Mapping[str, Any]) -> None:
-    table = Table("phase", "p50 ms", "p99 ms", box=None)
-    for name, figures in summary["phases"].items():
-        table.add_row(name, f"{figures['p50_ms']:.0f}", f"{figures['p99_ms']:.0f}")
-    console.print(table)
-    words = ", ".join(f"{count} {name}" for name, count in summary["conclusions"].items())
-    console.print(f"{summary['jobs']} jobs on {summary['hosts']} hosts: {words}")
-    left = ", ".join(f"{count} {name}" for name, count in summary["leaked"].items())
-    console.print(f"left behind on the hosts: {left}")
-    console.print("all is well" if summary["ok"] else "[bold red]NOT as it should be[/]")
 
 
 def _free_port() -> int:

@@ -4,69 +4,100 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import trio
 from rich.console import Console
 
 from runnerhub.adapters.docker import DockerEngine
+from runnerhub.config import HostSettings
 from runnerhub.errors import RunnerHubError
-from runnerhub.ports.engine import Engine
 from runnerhub.ports.errors import PortError
 from runnerhub.runtime import Bridge
+from runnerhub.service.demo_runners import RealRunners, prepare_runners
 from runnerhub.sim.engine import SimEngine
+from runnerhub.sim.programs import Programs
 
 IMAGE = "busybox:latest"
 OWN_IMAGE = "runnerhub-demo:latest"
 APPLETS = ("sh", "echo", "sleep", "cat", "true", "false", "ls", "seq")
+COMMANDS = "commands"  # the label of hosts that take the jobs which are commands
+SLOTS = 6
+STALL_SECONDS = 10.0  # of a pull that gets nowhere, before the demo helps itself
 
 
-@dataclass(slots=True)
-class DemoHosts:
-    """The hosts of a demo.
+@dataclass(frozen=True, slots=True)
+class RealEngine:
+    """A Docker Engine, with images there.
 
     Attributes:
-        kind: real or simulated.
-        engines: stand-ins by host name; empty for real ones.
+        image: of commands.
+        runners: what runners need; None where they cannot be there.
     """
 
-    kind: str
-    urls: Mapping[str, str]
+    engine: DockerEngine
+    url: str
     image: str
-    engines: Mapping[str, Engine] = field(default_factory=dict)
-    imported: DockerEngine | None = None
+    runners: RealRunners | None
 
-    async def close(self) -> None:
-        """Let go of the engine."""
-        if self.imported is not None:
-            await self.imported.close()
+    def host(self, *labels: str) -> HostSettings:
+        """Return it as a host that takes jobs with these labels."""
+        return HostSettings(name="local", url=self.url, slots=SLOTS, labels=labels)
 
 
-async def find_hosts(bridge: Bridge, console: Console) -> DemoHosts:
-    """Return a real engine where one answers and has, or can be given, an image."""
+@asynccontextmanager
+async def real_engine(bridge: Bridge, console: Console) -> AsyncIterator[RealEngine | None]:
+    """Yield a real engine where one answers and has, or can be given, an image."""
     url = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    engine = DockerEngine(bridge, url, None)
+    engine = DockerEngine(bridge, url, stall_seconds=STALL_SECONDS)
     await engine.open()
     try:
-        info = await engine.info()
-        image = await _find_image(engine)
-    except (PortError, RunnerHubError) as error:
+        try:
+            info = await engine.info()
+            console.print(f"Docker Engine {info.version} at {url}; bringing images …")
+            found = RealEngine(engine, url, *await _prepare(engine, console))
+        except (PortError, RunnerHubError) as error:
+            console.print(f"no Docker Engine to use ({error}); [bold]simulated hosts[/] instead")
+            found = None
+        yield found
+    finally:
         await engine.close()
-        console.print(f"no Docker Engine to use ({error}); [bold]simulated hosts[/] instead")
-        return _simulated()
-    console.print(f"Docker Engine {info.version} at {url}, image {image}")
-    return DemoHosts("real", {"local": url}, image, imported=engine)
 
 
-def _simulated() -> DemoHosts:
-    names = ("sim-1", "sim-2")
-    return DemoHosts(
-        "simulated",
-        {name: f"sim://{name}" for name in names},
-        IMAGE,
-        {name: SimEngine(name, images=(IMAGE,)) for name in names},
-    )
+async def _prepare(engine: DockerEngine, console: Console) -> tuple[str, RealRunners | None]:
+    # A pull that gets nowhere takes its time. What the other wants is local.
+    images: list[str] = []
+    runners: list[RealRunners | None] = []
+    wrong: list[RunnerHubError] = []
+
+    async def find_image() -> None:
+        try:
+            images.append(await _find_image(engine))
+        except RunnerHubError as error:
+            wrong.append(error)
+
+    async def find_runners() -> None:
+        runners.append(await prepare_runners(engine, console))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(find_image)
+        nursery.start_soon(find_runners)
+    if wrong:
+        raise wrong[0]
+    return images[0], runners[0]
+
+
+def simulated_host(name: str, *labels: str) -> HostSettings:
+    """Return a simulated host that takes jobs with these labels."""
+    return HostSettings(name=name, url=f"sim://{name}", slots=SLOTS, labels=labels)
+
+
+def simulated_engine(name: str, programs: Programs, *images: str) -> SimEngine:
+    """Return the engine of a simulated host."""
+    return SimEngine(name, images=images, programs=programs)
 
 
 async def _find_image(engine: DockerEngine) -> str:

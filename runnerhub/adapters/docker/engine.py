@@ -327,15 +327,21 @@ class DockerEngine:
             await self._client.json("GET", "version", _INFO_SECONDS)
         return ImagePullFailed(f"{image}: {words}")
 
-    async def import_image(self, image: str, root_file_system: bytes) -> None:
-        """Make an image of a root file system, given as a tar archive."""
+    async def import_image(
+        self, image: str, root_file_system: bytes, changes: Sequence[str] = ()
+    ) -> None:
+        """Make an image of a root file system, a tar archive, and of lines as in a Dockerfile."""
         name, tag = image, "latest"
         if ":" in image.rpartition("/")[2]:  # else it is the port of a registry
             name, _, tag = image.rpartition(":")
-        await self._bridge.call(self._import_image, name, tag, root_file_system)
+        await self._bridge.call(self._import_image, name, tag, root_file_system, changes)
 
-    async def _import_image(self, name: str, tag: str, archive: bytes) -> None:
+    async def _import_image(
+        self, name: str, tag: str, archive: bytes, changes: Sequence[str]
+    ) -> None:
         params = {"fromSrc": "-", "repo": name, "tag": tag}
+        if changes:
+            params["changes"] = "\n".join(changes)
         stall = self._stall_seconds
         headers = {"content-type": "application/x-tar"}
         try:
