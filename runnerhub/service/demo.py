@@ -155,7 +155,10 @@ def _told_of(github: DemoGitHub) -> str:
     if github.really:
         steps = "in sandboxes, where act runs the steps of a real workflow file"
     elif github.hosts == "real":
-        steps = "in sandboxes; their steps are [bold]pretended[/], as there is no act on PATH"
+        steps = (
+            "in sandboxes; their steps are [bold]pretended[/], as there is no act on PATH"
+            " (make dev brings one)"
+        )
     else:
         steps = "on [bold]simulated hosts[/], where their steps are pretended"
     return f"a simulated GitHub at {github.sim.url}; its runners are {steps}"

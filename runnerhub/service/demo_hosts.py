@@ -16,8 +16,8 @@ from runnerhub.adapters.docker import DockerEngine
 from runnerhub.config import HostSettings
 from runnerhub.errors import RunnerHubError
 from runnerhub.ports.errors import PortError
-from runnerhub.runtime import Bridge
-from runnerhub.service.demo_runners import RealRunners, prepare_runners
+from runnerhub.runtime import Bridge, cleanup
+from runnerhub.service.demo_runners import PROBE_SECONDS, RealRunners, prepare_runners
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.programs import Programs
 
@@ -54,6 +54,7 @@ async def real_engine(bridge: Bridge, console: Console) -> AsyncIterator[RealEng
     url = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     engine = DockerEngine(bridge, url, stall_seconds=STALL_SECONDS)
     await engine.open()
+    found = None
     try:
         try:
             info = await engine.info()
@@ -61,9 +62,11 @@ async def real_engine(bridge: Bridge, console: Console) -> AsyncIterator[RealEng
             found = RealEngine(engine, url, *await _prepare(engine, console))
         except (PortError, RunnerHubError) as error:
             console.print(f"no Docker Engine to use ({error}); [bold]simulated hosts[/] instead")
-            found = None
         yield found
     finally:
+        if found is not None and found.runners is not None:
+            with cleanup(trio.current_time() + PROBE_SECONDS):
+                await engine.remove_network(found.runners.network)
         await engine.close()
 
 

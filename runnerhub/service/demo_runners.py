@@ -1,8 +1,9 @@
 """What the demo's runners need of a real engine: their image, and a way to the simulated GitHub.
 
 The simulated GitHub listens on an address that sandboxes reach and others hardly do: that of a
-bridge or of one end of a virtual cable on this machine, the engine's `docker0` first. Which one,
-if any, is found by asking from within a container, on a network like those of jobs.
+bridge or of one end of a virtual cable on this machine. The engine's `docker0` comes first; where
+it has none, the bridge of a network made for this has an address too. Which one, if any, is found
+by asking from within a container, on a network like those of jobs.
 """
 
 import fcntl
@@ -27,6 +28,7 @@ from runnerhub.runtime import cleanup
 from runnerhub.sim.runner import image as runner
 
 SUBNET = "10.231.255.240/28"  # the last that a node of ours would take
+LABELS = {LABEL_CLUSTER: "demo"}
 PROBE_SECONDS = 10.0
 _MOST_ADDRESSES = 8
 _GET_ADDRESS = 0x8915  # SIOCGIFADDR
@@ -35,24 +37,38 @@ _REACHES = "import socket,sys;socket.create_connection((sys.argv[1],int(sys.argv
 
 @dataclass(frozen=True, slots=True)
 class RealRunners:
-    """An image of runners on the engine, and the address on which their GitHub shall listen."""
+    """What runners need on the engine.
+
+    Attributes:
+        address: on which their GitHub shall listen.
+        network: whose bridge may bear that address; to be removed at the end.
+    """
 
     image: str
     address: str
+    network: str
 
 
 async def prepare_runners(engine: DockerEngine, console: Console) -> RealRunners | None:
     """Bring the image and find the address; None, and a word on the console, without either."""
+    network, found = f"rh-{secrets.token_hex(6)}", None
     try:
         image = await _bring_image(engine)
-        address = await _find_address(engine, image)
+        await engine.create_network(
+            NetworkSpec(network, LABELS, SUBNET, internal=False, bridge=network)
+        )
+        address = await _find_address(engine, image, network)
+        if address is None:
+            console.print("sandboxes on this engine reach no address of this machine")
+        else:
+            found = RealRunners(image, address, network)
     except (PortError, OSError) as error:
         console.print(f"no runners on this engine ({error})")
-        return None
-    if address is None:
-        console.print("sandboxes on this engine reach no address of this machine")
-        return None
-    return RealRunners(image, address)
+    finally:
+        if found is None:
+            with cleanup(trio.current_time() + PROBE_SECONDS):
+                await engine.remove_network(network)
+    return found
 
 
 async def _bring_image(engine: DockerEngine) -> str:
@@ -73,7 +89,7 @@ def _digest() -> str:
     return hashlib.sha256(b"\0".join(made_of)).hexdigest()[:12]
 
 
-async def _find_address(engine: DockerEngine, image: str) -> str | None:
+async def _find_address(engine: DockerEngine, image: str, network: str) -> str | None:
     """Return the first of our addresses that a sandbox reaches."""
     listening: list[tuple[str, int]] = []
     async with AsyncExitStack() as stack:
@@ -81,34 +97,24 @@ async def _find_address(engine: DockerEngine, image: str) -> str | None:
             (listener,) = await trio.open_tcp_listeners(0, host=address)
             await stack.enter_async_context(listener)
             listening.append((address, listener.socket.getsockname()[1]))
-        return await _first_reached(engine, image, listening) if listening else None
+        return await _first_reached(engine, image, network, listening) if listening else None
 
 
 async def _first_reached(
-    engine: DockerEngine, image: str, listening: Iterable[tuple[str, int]]
+    engine: DockerEngine, image: str, network: str, listening: Iterable[tuple[str, int]]
 ) -> str | None:
-    name = f"rh-{secrets.token_hex(6)}"
-    labels = {LABEL_CLUSTER: "demo"}
+    wanted = ContainerSpec(network, image, LABELS, command=("sleep", "60"), network=network)
     try:
-        with trio.fail_after(PROBE_SECONDS):
-            await engine.create_network(
-                NetworkSpec(name, labels, SUBNET, internal=False, bridge=name)
-            )
-            command = ("sleep", "60")
-            await engine.create_container(
-                ContainerSpec(name, image, labels, command=command, network=name)
-            )
-            await engine.start_container(name)
+        with trio.move_on_after(PROBE_SECONDS):
+            await engine.create_container(wanted)
+            await engine.start_container(wanted.name)
             for address, port in listening:
                 asks = ("python3", "-c", _REACHES, address, str(port))
-                if await engine.exec_ok(name, asks):
+                if await engine.exec_ok(wanted.name, asks):
                     return address
-    except trio.TooSlowError:
-        return None
     finally:
         with cleanup(trio.current_time() + PROBE_SECONDS):
-            await engine.remove_container(name)
-            await engine.remove_network(name)
+            await engine.remove_container(wanted.name)
     return None
 
 
