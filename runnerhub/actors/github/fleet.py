@@ -16,22 +16,21 @@ import structlog
 import trio
 
 from runnerhub.actors.github.listing import list_runners, scopes_of
+from runnerhub.actors.github.retiring import retire
 from runnerhub.actors.github.setbacks import Setbacks
-from runnerhub.actors.messages import AcceptJob, CancelJob, job_actor_name
+from runnerhub.actors.messages import AcceptJob
 from runnerhub.actors.wakeups import wait_at_most
 from runnerhub.actors.world import World
 from runnerhub.model.fleet import (
     Fleet,
     Listed,
     Patience,
-    Retire,
     Start,
     ghosts,
     to_retire,
     to_start,
 )
-from runnerhub.model.job import Conclusion, Execution, JobSpec, Phase, Reason
-from runnerhub.model.outcome import Verdict
+from runnerhub.model.job import Execution, JobSpec
 from runnerhub.model.runner import IMPLIED, RunnerWish, runner_name
 from runnerhub.ports.errors import LedgerUnavailable, PortError
 from runnerhub.ports.github import GitHub
@@ -96,8 +95,8 @@ class FleetActor:
         for start in to_start(fleet, self._setbacks.held_back(trio.current_time())):
             await self._start(start, registry)
         now = datetime.fromtimestamp(self._world.now_ms() / 1000, UTC)
-        for retire in to_retire(fleet, now, self._patience):
-            await self._retire(retire, registry)
+        for superfluous in to_retire(fleet, now, self._patience):
+            await retire(self._world, registry, superfluous)
         if trio.current_time() >= self._list_at:
             self._list_at = trio.current_time() + LIST_SECONDS
             await self._look_for_ghosts(fleet)
@@ -145,28 +144,6 @@ class FleetActor:
             log.warning("runner put off", action="runner_put_off", why=str(error))
         else:
             log.info("runner wanted", action="runner_wanted", pool=pool.name, job=job.id)
-
-    async def _retire(self, retire: Retire, registry: Registry) -> None:
-        """Deregister, and only then end what was idle."""
-        runner, runners = retire.runner, self._world.runners
-        wish = runner.spec.execution.runner
-        verdict = Verdict(Conclusion.CANCELLED, Reason.NOT_NEEDED, retire.why)
-        if runner.phase is Phase.QUEUED:
-            await self._world.ledger.conclude_queued(runner.id, verdict)
-            return
-        if wish is None or runners is None or runner.sandbox_id is None:
-            return
-        name = runner_name(self._world.cluster, runner.sandbox_id)
-        if not await runners.deregister(wish, name):
-            return  # busy: it got a job after all, which GitHub will tell of
-        log.info("runner retired", action="runner_retired", runner=name, why=retire.why)
-        await self._world.ledger.request_cancel(runner.id)
-        actor = registry.whereis(job_actor_name(runner.id))
-        if actor is not None:
-            try:
-                actor.tell(CancelJob(verdict))
-            except (MailboxFull, ActorDied):
-                return  # the request is in the ledger: whoever drives it next finds it
 
     async def _look_for_ghosts(self, fleet: Fleet) -> None:
         """Ask GitHub for its lists FIRST, then read the ledger: what is new is in it by then."""
