@@ -134,3 +134,26 @@ async def test_whoever_leaves_in_the_middle_leaves_nothing() -> None:
             await wire.close()
         assert (await api.send(get("Host: x", CLOSE))).startswith(b"HTTP/1.1 200 ")
         assert await api.jobs_kept() == 0
+
+
+async def test_a_body_that_waits_to_be_asked_for_is_asked_for() -> None:
+    for path in ("/api/jobs/delegate", "/api/jobs/delegate?"):
+        async with served() as api:
+            wire = await api.connect()
+            await wire.send(post(SIZE, "Expect: 100-continue", CLOSE, path=path))
+            assert await wire.stream.receive_some() == b"HTTP/1.1 100 Continue\r\n\r\n"
+            await wire.send(JOB)
+            assert (await wire.read_all()).startswith(b"HTTP/1.1 201 ")
+            await wire.close()
+
+
+async def test_old_clients_and_those_that_ask_for_the_head_alone() -> None:
+    async with served() as api:
+        old = await api.send(b"GET /api/health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert old.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nconnection: close\r\n" in old
+        head = await api.send(get("Host: x", CLOSE).replace(b"GET", b"HEAD"))
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert head.endswith(b"\r\n\r\n")
+        upgrade = get("Host: x", "Upgrade: h2c", "Connection: Upgrade, close")
+        assert (await api.send(upgrade)).startswith(b"HTTP/1.1 200 ")
