@@ -83,10 +83,10 @@ def _try_doors(settings: Settings) -> None:
 
 def demo(
     *,
-    jobs: Annotated[int, typer.Option(min=1, max=200, help="How many jobs to run.")] = 12,
+    jobs: Annotated[int, typer.Option(min=1, max=200, help="How many jobs to post.")] = 12,
     as_json: Json = False,
 ) -> None:
-    """Run real jobs, watch them, and count what is left behind: nothing."""
+    """Run jobs and GitHub's workflow jobs, watch them, and count what is left: nothing."""
     _configure_log(human=sys.stderr.isatty(), quiet=True)
     from runnerhub.service import demo as run
 

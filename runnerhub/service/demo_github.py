@@ -121,9 +121,13 @@ class DemoGitHub:
                 self._cancelled.add(job.id)
                 self.sim.state.work.cancel_job(job)
 
+    def are_completed(self) -> bool:
+        """Tell whether all workflow jobs are completed."""
+        return all(job.status == COMPLETED for job in self.jobs())
+
     def are_over(self) -> bool:
-        """Tell whether all workflow jobs are completed, and no runner is registered any more."""
-        return all(job.status == COMPLETED for job in self.jobs()) and not self.registered()
+        """Tell whether, beside that, no runner is registered any more."""
+        return self.are_completed() and not self.registered()
 
     def registered(self) -> int:
         """Return how many runners are registered."""
