@@ -53,7 +53,8 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         f"{github['jobs']} workflow jobs, their steps {github['steps']}, on {github['hosts']}"
         f" hosts: {_words(github['conclusions'])}"
     )
-    console.print(f"their runners, a job of RunnerHub each: {_words(github['runners'])}")
+    spare = " (not needed: another took the job)" if "cancelled" in github["runners"] else ""
+    console.print(f"their runners, a job of RunnerHub each: {_words(github['runners'])}{spare}")
     console.print(f"left behind on the hosts and at GitHub: {_words(summary['leaked'])}")
     console.print("all is well" if summary["ok"] else "[bold red]NOT as it should be[/]")
 
