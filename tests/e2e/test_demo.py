@@ -11,6 +11,7 @@ import pytest
 
 from tests.parts import dockerd, require
 from tests.parts.dockerd import Dockerd
+from tests.parts.images import busybox_root
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -34,7 +35,7 @@ def demo(docker_host: str) -> tuple[dict[str, Any], str]:
 def is_whole(summary: dict[str, Any]) -> bool:
     """Tell whether every job, posted or queued at GitHub, went as it should."""
     github = summary["github"]
-    return (
+    return bool(
         summary["jobs"] == 4
         and summary["conclusions"] == {"success": 2, "failure": 1, "cancelled": 1}
         and {"queue", "create", "start", "run", "reap"} <= summary["phases"].keys()
@@ -56,7 +57,7 @@ def test_on_an_engine_runners_reach_the_simulated_github_and_nothing_is_left() -
     if reason := dockerd.missing():
         require("Docker Engine", reason)
     with Dockerd(cable=True) as engine:
-        engine.import_image("busybox:latest", dockerd.busybox_root(), 'CMD ["/bin/sh"]')
+        engine.import_image("busybox:latest", busybox_root(), 'CMD ["/bin/sh"]')
         summary, _ = demo(engine.url)
         assert engine.leftovers() == {}
     assert is_whole(summary), summary
