@@ -9,7 +9,8 @@ So recovery after kill -9 and supervision of a crashed actor are one and the sam
 """
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ import trio
 from runnerhub.actors.images import Images
 from runnerhub.actors.job import JobActor
 from runnerhub.actors.messages import CancelJob, job_actor_name
-from runnerhub.actors.world import World
+from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Conclusion, Job, Phase, Reason
 from runnerhub.model.outcome import CANCELLED, Verdict
 from runnerhub.model.placement import class_of
@@ -33,7 +34,6 @@ from runnerhub.runtime import (
     MailboxFull,
     Monitor,
     NameTaken,
-    Registry,
     Restart,
     Supervisor,
 )
@@ -123,36 +123,52 @@ class Foreman:
         owned = [h for h in self._world.hosts.values() if h.trusted]
         # What was confirmed before the ledger is read, and is not in it then, is over.
         confirmed = {host.name: host.held - host.leasing for host in owned}
-        living = {ref.name for ref in self._registry}
         try:
             active = await self._world.ledger.active([host.name for host in owned])
+            for host in owned:
+                live = {job.sandbox_id for job in active if job.host == host.name}
+                host.forget(*(confirmed[host.name] - live))
+            missing = await self._still_missing(owned, active)
         except LedgerUnavailable as error:
             log.warning("recovery waits", action="recovery_outage", error=str(error))
             return
-        # An actor that ended meanwhile moved its job on, beyond what was read: see next time.
-        ended = {name for name in living if self._registry.whereis(name) is None}
-        certain = [job for job in active if job_actor_name(job.id) not in ended]
-        for host in owned:
-            live = {job.sandbox_id for job in active if job.host == host.name}
-            host.forget(*(confirmed[host.name] - live))
-        for job in certain:
-            if job.sandbox_id:
-                self._world.hosts[job.host or ""].hold(job.sandbox_id, class_of(job.spec))
-        await self._start_missing(certain, self._registry)
+        self._tell_cancelled(active)
+        await self._start_missing(missing)
         known = {job.id for job in active}
         self._crashes = {k: v for k, v in self._crashes.items() if k in known}
         self._not_before = {k: v for k, v in self._not_before.items() if k in known}
 
-    async def _start_missing(self, active: Iterable[Job], registry: Registry) -> None:
+    async def _still_missing(
+        self, owned: Sequence[HostState], active: Sequence[Job]
+    ) -> Sequence[Job]:
+        """Return the attempts that nobody drives, as the ledger has them now.
+
+        What was read may be over by the time it is heard. So it is read again: an attempt that
+        had no actor in between, and is still there, has nobody who could have moved it on.
+        """
+        leasing = {sandbox_id for host in owned for sandbox_id in host.leasing}
+        missing = {
+            job.id: job.sandbox_id
+            for job in active
+            if job.sandbox_id not in leasing and not self._is_driven(job)
+        }
+        if not missing:
+            return ()
+        again = await self._world.ledger.active([host.name for host in owned])
+        return [job for job in again if missing.get(job.id) == job.sandbox_id]
+
+    def _is_driven(self, job: Job) -> bool:
+        return self._registry.whereis(job_actor_name(job.id)) is not None
+
+    def _tell_cancelled(self, active: Iterable[Job]) -> None:
         for job in active:
-            ref = registry.whereis(job_actor_name(job.id))
-            if ref is not None:
-                if job.cancel_requested and job.phase is not Phase.REAPING:
-                    try:
-                        ref.tell(CancelJob(CANCELLED))
-                    except (ActorDied, MailboxFull):
-                        continue
-                continue
+            ref = self._registry.whereis(job_actor_name(job.id))
+            if ref is not None and job.cancel_requested and job.phase is not Phase.REAPING:
+                with suppress(ActorDied, MailboxFull):
+                    ref.tell(CancelJob(CANCELLED))
+
+    async def _start_missing(self, missing: Iterable[Job]) -> None:
+        for job in missing:
             if trio.current_time() < self._not_before.get(job.id, 0.0):
                 continue
             if self._crashes.get(job.id, 0) >= CRASHES_ALLOWED:

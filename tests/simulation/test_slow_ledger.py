@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -35,4 +36,20 @@ async def test_a_job_that_ends_meanwhile_is_not_adopted_again(autojump_clock: Mo
         await trio.sleep(5)
         assert sum(life.world.statistics.finished.values()) == 20
         assert not life.world.hosts["h1"].held
+    assert cluster.leftovers() == {}
+
+
+async def test_what_is_new_is_never_adopted(
+    autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Cluster(slots=5, recovery_every=0.05)
+    cluster.ledger = LateLedger(now)
+    async with cluster.life() as life:
+        jobs = [
+            (await life.hub.delegate(spec(n, script=f"sleep {n % 4}; exit 0"))).job.id
+            for n in range(60)
+        ]
+        await cluster.finished(life, *jobs)
+        assert sum(life.world.statistics.finished.values()) == 60
+    assert "job_adopted" not in capsys.readouterr().out
     assert cluster.leftovers() == {}
