@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.model.job import Job
+from runnerhub.ports.ledger import LeaseJob
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.faults import Latency
 from runnerhub.sim.ledger import MemoryLedger
@@ -21,6 +22,16 @@ class LateLedger(MemoryLedger):
         found = await super().active(hosts)
         await trio.sleep(1.0)
         return found
+
+
+class LateAnswers(MemoryLedger):
+    """It takes jobs at once, and says so half a second later."""
+
+    async def lease_jobs(self, wanted: Sequence[LeaseJob]) -> Sequence[Job]:
+        """Take jobs for hosts."""
+        taken = await super().lease_jobs(wanted)
+        await trio.sleep(0.5)
+        return taken
 
 
 async def test_a_job_that_ends_meanwhile_is_not_adopted_again(autojump_clock: MockClock) -> None:
@@ -43,7 +54,7 @@ async def test_what_is_new_is_never_adopted(
     autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster = Cluster(slots=5, recovery_every=0.05)
-    cluster.ledger = LateLedger(now)
+    cluster.ledger = LateAnswers(now)
     async with cluster.life() as life:
         jobs = [
             (await life.hub.delegate(spec(n, script=f"sleep {n % 4}; exit 0"))).job.id
