@@ -35,6 +35,7 @@ class Attempt:
         joins_holder: whether its network is held by a container that the main one joins.
         may_be_registered: whether GitHub may know a runner by the attempt's name.
         secret_env: variables of the main container that stand in no plan and no log.
+        has_images: set once its images are on the host.
         is_over: whether the main container has ended and its log is in the ledger.
         tickets: taken before the main container was started: what happens on the host since,
             and to the container.
@@ -59,6 +60,7 @@ class Attempt:
         self.is_over = False
         self.epoch: int | None = None
         self.tickets: tuple[trio.Event, trio.Event] | None = None
+        self.has_images = trio.Event()
         self._marks: dict[str, float] = {}
 
     @property

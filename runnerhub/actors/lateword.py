@@ -34,8 +34,7 @@ class LateWord:
         try:
             with self._scope:
                 await trio.sleep(AFTER_SECONDS)
-                while "image_ready" not in self._attempt.marked:
-                    await trio.sleep(AFTER_SECONDS)  # pulling is another word, and may take long
+                await self._attempt.has_images.wait()  # pulling is another word, and may take long
                 if self._attempt.job.phase is Phase.LEASED:
                     await self._attempt.advance(Phase.PROVISIONING)
         except (LedgerUnavailable, StaleFence, Detached):

@@ -51,6 +51,7 @@ async def _build(attempt: Attempt, images: Images, *, created: bool) -> Outcome 
     host, plan = attempt.host, attempt.plan
     await ensure_images(attempt, images)
     attempt.mark("image_ready")
+    attempt.has_images.set()
     await attempt.trust()
     if not (created or attempt.secret_env) and (refused := await register(attempt)) is not None:
         return refused
