@@ -209,9 +209,10 @@ class Proxy:
         with self._changed:
             self._changed.wait_for(lambda: self._left > 0 or self._closing)
             self._left -= count
-        if self.bytes_per_second:
+        rate = self.bytes_per_second  # once: a test may lift it at any moment
+        if rate:
             with self._pace:
-                time.sleep(count / self.bytes_per_second)
+                time.sleep(count / rate)
 
     def _start(self, function: Any, *arguments: Any) -> None:
         threading.Thread(target=function, args=arguments, daemon=True).start()
