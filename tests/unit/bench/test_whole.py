@@ -1,6 +1,7 @@
 """What the scenarios of whole nodes reckon with."""
 
 import argparse
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from bench import all as every
 from bench.scenarios import scenarios
 from bench.scenarios.soak import _slopes
+from bench.whole.client import Client, Door
 from bench.whole.jobs import between, body, expect_success, phase_figures, seconds_at
 from bench.whole.profile import table
 
@@ -74,3 +76,21 @@ def test_all_takes_every_scenario_and_knows_its_options() -> None:
         parser = argparse.ArgumentParser()
         scenario.add_options(parser)
         parser.parse_args(every.QUICK.get(name, []))
+
+
+def test_a_connection_that_was_closed_while_idle_costs_no_request() -> None:
+    async def closes_after_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    async def twice() -> list[int]:
+        server = await asyncio.start_server(closes_after_each, "127.0.0.1", 0)
+        async with server:
+            client = Client(Door("127.0.0.1", server.sockets[0].getsockname()[1], "t"))
+            statuses = [(await client.send("GET", "/")).status for _ in range(2)]
+            await client.close()
+            await asyncio.sleep(0)
+            return statuses
+
+    assert asyncio.run(twice()) == [200, 200]
