@@ -21,6 +21,8 @@ CHUNK_BYTES = 64 * 1024
 # What a full file system says, and what a storage driver that counts says.
 NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
 CHUNK_SECONDS = 0.2
+# What is written after a silence goes soon: somebody may be watching.
+FIRST_SECONDS = 0.01
 
 
 class LogPump:
@@ -79,7 +81,7 @@ class LogPump:
     async def _drain(self, entries: trio.abc.ReceiveChannel[LogEntry]) -> None:
         resume = Resume(self._cursor)
         batch: list[LogEntry] = []
-        size, flush_at = 0, float("inf")
+        size, flush_at, flushed_at = 0, float("inf"), float("-inf")
         ended = False
         while not ended:
             entry = None
@@ -90,13 +92,15 @@ class LogPump:
                     ended = True
             if entry is not None and resume.is_new(entry):
                 if not batch:
-                    flush_at = trio.current_time() + CHUNK_SECONDS
+                    soon = trio.current_time() + FIRST_SECONDS
+                    flush_at = max(soon, flushed_at + CHUNK_SECONDS)
                 batch.append(entry)
                 size += len(entry.data)
             overdue = trio.current_time() >= flush_at
             if batch and (ended or overdue or size >= CHUNK_BYTES):
                 await self._store(batch)
                 batch, size, flush_at = [], 0, float("inf")
+                flushed_at = trio.current_time()
 
     async def _store(self, batch: list[LogEntry]) -> None:
         cursor, parts = self._cursor, []

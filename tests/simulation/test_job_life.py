@@ -196,3 +196,20 @@ async def test_an_image_that_somebody_removed_is_pulled_again(autojump_clock: ob
             assert job.conclusion is Conclusion.SUCCESS
             engine.images.clear()
     assert cluster.leftovers() == {}
+
+
+async def test_the_first_line_is_there_at_once_and_later_ones_together(
+    autojump_clock: object,
+) -> None:
+    cluster = Cluster()
+    async with cluster.life() as life:
+        script = "echo first; sleep 0.05; " + "echo more; sleep 0.01; " * 10 + "sleep 60"
+        accepted = await life.hub.delegate(spec(script=script))
+        with trio.fail_after(10):
+            while not (chunks := await cluster.ledger.log_chunks(accepted.job.id, 1)):
+                await trio.sleep(0.001)
+        started = (await cluster.job(accepted.job.id)).timestamps["started"]
+        assert (chunks[0].at - started).total_seconds() < 0.03  # type: ignore[operator]
+        await trio.sleep(1)
+        later = (await cluster.ledger.log_chunks(accepted.job.id, 1))[1:]
+        assert [chunk.data for chunk in later] == [b"more\n" * 10]
