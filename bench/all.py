@@ -19,6 +19,7 @@ QUICK = {
     "spawn": ["--counts", "1000"],
     "console_cost": ["--rounds", "1", "--actors", "1000", "--seconds", "1"],
     "idle": ["--seconds", "2"],
+    "budget": ["--limit", "500"],
     "sync": ["--repositories", "20", "--busy", "2", "--hours", "1"],
     "dispatch": ["--jobs", "300", "--hosts", "10", "--seconds", "5"],
     "cancel_to_reap": ["--rounds", "4"],
