@@ -106,7 +106,7 @@ def _panel(panel: Panel, x: Axis, top: int) -> list[str]:
         colour, begin = COLOURS[place % len(COLOURS)], LEFT + 130 * place
         path = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in series)
         # The lower ones are wider, so that lines that lie on each other are seen.
-        stroke = 1.6 + 1.8 * (len(panel.series) - 1 - place)
+        stroke = 1.6 + 1.2 * (len(panel.series) - 1 - place)
         marks += [
             (
                 f'<polyline points="{path}" fill="none" stroke="{colour}" '
