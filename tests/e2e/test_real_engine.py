@@ -117,6 +117,7 @@ def test_outcomes(docker_engine: Dockerd, new_node: NewNode) -> None:
     nothing_left(node, docker_engine)
 
 
+@TWO_KINDS
 def test_cancel_reaps(docker_engine: Dockerd, new_node: NewNode) -> None:
     node = new_node(docker_engine)
     job = node.submit(1, "sleep 300")
@@ -207,6 +208,7 @@ def test_live_restore_is_not_noticed(docker_engine: Dockerd, new_node: NewNode) 
     nothing_left(node, docker_engine, within=60)
 
 
+@TWO_KINDS
 def test_sigterm_hands_over_and_the_next_life_goes_on(
     docker_engine: Dockerd, new_node: NewNode
 ) -> None:
@@ -225,6 +227,7 @@ def test_sigterm_hands_over_and_the_next_life_goes_on(
     nothing_left(node, docker_engine)
 
 
+@TWO_KINDS
 def test_stop_in_reap_mode_leaves_nothing(docker_engine: Dockerd, new_node: NewNode) -> None:
     node = new_node(docker_engine, env={"RUNNERHUB_ON_STOP": "reap"})
     job = node.submit(1, "sleep 300")
