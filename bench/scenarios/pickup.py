@@ -31,6 +31,7 @@ from tests.parts.dockerd import Dockerd
 
 PATIENCE = 120.0
 WARM_UP = 2
+MOST_RUNNERS = 10_000  # so that what waits, waits for a slot, and its runner is wanted at once
 FAKE = 'CMD ["python3", "-m", "program", "--steps", "fake"]'
 PHASES = {
     "hear": ("queued", "accepted"),
@@ -57,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slots", type=int, default=10, help="of each host")
     parser.add_argument("--latency", choices=("none", "measured"), default="measured")
     parser.add_argument("--real", action="store_true", help="also on a private Docker Engine")
+    parser.add_argument("--real-rate", type=float, default=0.5, help="jobs a second, there")
 
 
 def run(options: argparse.Namespace) -> list[Figure]:
@@ -81,27 +83,27 @@ async def _on_simulated(options: argparse.Namespace) -> list[Figure]:
                 github.sim, options.hosts, Path(folder), IMAGE, measured=measured
             ) as urls,
         ):
-            return await _measure(github, urls, options, "sim")
+            return await _measure(github, urls, "sim", options.rate, options)
 
 
 async def _on_real(options: argparse.Namespace, engine: Dockerd) -> list[Figure]:
     assert engine.network is not None
     assert engine.network.outside is not None
     async with a_github(engine.network.outside) as github:
-        return await _measure(github, [engine.url], options, "real")
+        return await _measure(github, [engine.url], "real", options.real_rate, options)
 
 
 async def _measure(
-    github: Watched, urls: list[str], options: argparse.Namespace, prefix: str
+    github: Watched, urls: list[str], prefix: str, rate: float, options: argparse.Namespace
 ) -> list[Figure]:
     arguments: list[str] = []
     for number, url in enumerate(urls, 1):
         arguments += ["--docker-host", f"h{number}={url},slots={options.slots},label={LABEL}"]
-    config = github.config(IMAGE, options.slots * len(urls))
+    config = github.config(IMAGE, MOST_RUNNERS)
     async with a_node_beside(arguments, config) as node:
         github.tell(node)
-        await until_over(await github.arrive(WARM_UP, options.rate, options.run_ms), PATIENCE)
-        jobs = await github.arrive(options.jobs, options.rate, options.run_ms)
+        await until_over(await github.arrive(WARM_UP, rate, options.run_ms), PATIENCE)
+        jobs = await github.arrive(options.jobs, rate, options.run_ms)
         await until_over(jobs, PATIENCE)
         runners = await trio.to_thread.run_sync(_by_runner, node)
     times = [_times(github, job, runners) for job in jobs]
