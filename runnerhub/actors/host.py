@@ -57,8 +57,11 @@ class HostActor:
                     async for event in events:
                         if event.action == "kill":
                             host.kills.add(event.name)
+                        elif event.action == "oom":
+                            host.ooms.add(event.name)
                         elif event.action == "destroy":
                             host.kills.discard(event.name)
+                            host.ooms.discard(event.name)
                         if event.action in WATCHED:
                             host.changed.notify(event.name)
             except Unavailable as error:

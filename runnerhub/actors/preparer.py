@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 2
 LOOK_SECONDS = 5.0
 TRY_AGAIN_SECONDS = 30.0
+# A create that is cancelled may land after its removal, and behind a stop comes no sweep.
+BUILD_SECONDS = 2.0
 REAP_SECONDS = 2.0
 
 
@@ -45,6 +47,7 @@ class Preparer:
         self._recipes = recipes(world.settings.pools, host.holders)
         self._not_before: dict[str, float] = {}
         self._makers = trio.CapacityLimiter(AT_ONCE)
+        self._stopping = False
 
     async def run(self, ctx: ActorContext[None]) -> None:
         """Keep kits ready until stopped; a stop or a cancellation removes those nobody has."""
@@ -52,6 +55,10 @@ class Preparer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_ready, nursery)
             await ctx.stopping.wait()
+            self._stopping = True
+            with trio.move_on_after(BUILD_SECONDS):
+                for turn in range(AT_ONCE):  # those who are making let go of theirs when done
+                    await self._makers.acquire_on_behalf_of(turn)
             nursery.cancel_scope.cancel()
 
     async def _keep_ready(self, nursery: trio.Nursery) -> None:
@@ -62,7 +69,7 @@ class Preparer:
                 stale = kit.epoch != host.epoch and not kit.taken
                 if stale or host.lease is None:
                     shelf.drop(kit.sandbox_id)
-            if host.trouble is None and self._world.claiming:
+            if host.trouble is None and self._world.claiming and not self._stopping:
                 for recipe in self._recipes:
                     self._make_missing(recipe, nursery)
             with trio.move_on_after(LOOK_SECONDS):
@@ -82,6 +89,8 @@ class Preparer:
         try:
             async with AsyncExitStack() as held:
                 async with self._makers:
+                    if self._stopping:
+                        return
                     await self._make(kit, held)
                 host.troubles.pop(kit.recipe.key, None)
                 kit.ready = True

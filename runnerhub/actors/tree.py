@@ -75,4 +75,4 @@ def _host(world: World, host: HostState, images: Images) -> Iterator[AnySpec]:
     yield ChildSpec(host_actor_name(host.name), HostActor(world, host).run, kind="host")
     if recipes(world.settings.pools, host.holders):
         preparer = Preparer(world, host, images)
-        yield ChildSpec(f"preparer:{host.name}", preparer.run, kind="preparer", shutdown=3.0)
+        yield ChildSpec(f"preparer:{host.name}", preparer.run, kind="preparer", shutdown=5.0)

@@ -19,6 +19,7 @@ from runnerhub.ports.errors import EngineUnavailable
 
 LOG_END_SECONDS = 120.0
 ENGINE_STOP_SECONDS = 5.0
+MEMORY_LOOKS, MEMORY_LOOK_SECONDS = 3, 0.15
 
 NEVER_HANDED = LostAttempt(Reason.SANDBOX_LOST, "its sandbox ended before it was handed the job")
 REMOVED = LostAttempt(Reason.SANDBOX_LOST, "the container was removed by somebody")
@@ -81,17 +82,35 @@ async def _until_it_ends(attempt: Attempt) -> Outcome:
 
 
 async def _judge(attempt: Attempt, state: ContainerState) -> Outcome:
+    out_of_memory = state.out_of_memory
+    if state.exit_code and not out_of_memory:
+        out_of_memory = await _see_whether_memory_was_full(attempt)
     code = state.exit_code if state.exit_code is not None else -1
     if code in KILLED_BY_RESTART and attempt.plan.main in attempt.host.kills:
         await _see_whether_engine_stops(attempt)
     outcome = judge_exit(
         code,
-        out_of_memory=state.out_of_memory,
+        out_of_memory=out_of_memory,
         across_restart=attempt.host.epoch != attempt.epoch,
     )
     if isinstance(outcome, Verdict):
         attempt.mark("exited")
     return outcome
+
+
+async def _see_whether_memory_was_full(attempt: Attempt) -> bool:
+    """Wait a moment for the engine to say so.
+
+    Its flag on the container is set only where it heard of the kill before the end; its event
+    comes in any case.
+    """
+    if attempt.plan.execution.resources.memory_mb is None:
+        return False
+    for _ in range(MEMORY_LOOKS):
+        if attempt.plan.main in attempt.host.ooms:
+            return True
+        await trio.sleep(MEMORY_LOOK_SECONDS)
+    return attempt.plan.main in attempt.host.ooms
 
 
 async def _see_whether_engine_stops(attempt: Attempt) -> None:

@@ -58,6 +58,7 @@ class HostState:
         guarded: whether the egress guard stands; None where that cannot be seen from here.
         held: sandbox ids of the attempts that occupy a slot.
         kills: containers to which the engine was told, or chose, to send a signal.
+        ooms: containers in which the kernel killed something for memory.
         asked: what those attempts asked for, by sandbox id.
         reserves: whether that is set aside for them.
         pulling: images that are being pulled, with how far that is, in words that follow a name.
@@ -88,6 +89,7 @@ class HostState:
     asked: dict[str, PlacementClass] = field(default_factory=dict)
     leasing: set[str] = field(default_factory=set)
     kills: set[str] = field(default_factory=set)
+    ooms: set[str] = field(default_factory=set)
     holders: int = 0
     shelf: Shelf = field(default_factory=Shelf)
     troubles: dict[str, str] = field(default_factory=dict)

@@ -107,7 +107,10 @@ def test_outcomes(docker_engine: Dockerd, new_node: NewNode) -> None:
     assert said["no-image"][:2] == ("failure", "image_unavailable")
     assert said["127"] == ("failure", "exit_code", 127)
     assert said["126"] == ("failure", "exit_code", 126)
-    assert said["memory"][:2] == ("failure", "out_of_memory")
+    assert said["memory"][:2] == ("failure", "out_of_memory"), (
+        ended["memory"],
+        node.logs(jobs["memory"]),
+    )
     assert said["disk"][:2] == ("failure", "disk_full")
     assert node.logs(jobs["success"]) == "hello\n"
     stamps = ended["success"]["timestamps"]
