@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.parts import dockerd, postgres, redis, registry, require
@@ -29,6 +30,13 @@ from tests.parts.registry import Registry
 # How long an example takes says more about the machine's neighbours than about the code.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Let no test's logging outlive it: it would write to a stream that is closed by then."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
