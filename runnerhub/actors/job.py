@@ -26,7 +26,12 @@ from runnerhub.actors.watch import REMOVED, lost_host, watch
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.job import Job, Phase
 from runnerhub.model.outcome import CANCELLED, Verdict
-from runnerhub.ports.errors import EngineUnavailable, LedgerUnavailable, StaleFence
+from runnerhub.ports.errors import (
+    EngineUnavailable,
+    LedgerUnavailable,
+    StaleFence,
+    Unavailable,
+)
 from runnerhub.runtime import ActorContext, cleanup
 
 log = structlog.get_logger(__name__)
@@ -124,7 +129,7 @@ class JobActor:
         if self._fresh:
             # Nothing of it exists but its kit, if it has one; the next try looks first.
             self._fresh = False
-            return refuse_unguarded(attempt) or await self._start_fresh(pumps)
+            return await self._start_fresh(pumps)
         state = await attempt.host.engine.inspect_container(attempt.plan.main)
         if state is not None and state.started_at:
             return None
@@ -136,12 +141,21 @@ class JobActor:
     async def _start_fresh(self, pumps: trio.Nursery) -> Outcome | None:
         attempt = self._attempt
         kit = attempt.kit
-        if kit is not None and kit.stdin is not None:
+        if kit is None or kit.stdin is None:
+            return await self._provision(pumps)
+        if (refused := refuse_unguarded(attempt)) is not None:
+            return refused
+        try:
             return await provision_warm(attempt, kit, kit.stdin, self._images)
-        return await self._provision(pumps)
+        except Unavailable:
+            # Nobody hands over a second time: without stdin it goes on, or says that it cannot.
+            attempt.host.shelf.drop(kit.sandbox_id)
+            raise
 
     async def _provision(self, pumps: trio.Nursery, *, created: bool = False) -> Outcome | None:
         """Provision; where that takes a while the ledger is told meanwhile how far it is."""
+        if (refused := refuse_unguarded(self._attempt)) is not None:
+            return refused
         late = LateWord(self._attempt)
         pumps.start_soon(late.run)
         try:

@@ -231,3 +231,38 @@ async def test_a_cancelled_warm_job_leaves_nothing(autojump_clock: object) -> No
         (job,) = await cluster.finished(life, job_id)
         assert (job.conclusion, job.reason) == (Conclusion.CANCELLED, Reason.CANCELLED_BY_USER)
     assert not cluster.leftovers()
+
+
+async def test_an_engine_that_fails_before_the_hand_over_is_another_attempt(
+    autojump_clock: object,
+) -> None:
+    cluster = Cluster(pools=(WARM,))
+    async with ready(cluster) as (life, _):
+        cluster.engines["h1"].fail_next("limit_container", EngineUnavailable("cut"))
+        asked = Execution(IMAGE, ("echo", "hello"), resources=Resources(memory_mb=64))
+        job_id = await delegate(life, execution=asked)
+        (job,) = await cluster.finished(life, job_id)
+        assert (job.conclusion, job.attempt) == (Conclusion.SUCCESS, 2)
+        assert await log_of(cluster, job_id, 2) == b"hello\n"
+    assert not cluster.leftovers()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_a_retry_is_refused_without_the_guard_as_well(
+    autojump_clock: object, *, broken: bool
+) -> None:
+    pool = Pool("strict", frozenset({"linux"}), require_egress_guard=True)
+    cluster = Cluster(pools=(pool,))
+    async with cluster.life() as life:
+        host = life.world.hosts["h1"]
+        host.guarded = broken  # it stands at first, and falls while the engine is away
+        if broken:
+            cluster.engines["h1"].fail_next("create_network", EngineUnavailable("cut"))
+        asked = Execution(IMAGE, ("echo", "hello"), network=Network.EGRESS)
+        job_id = await delegate(life, execution=asked)
+        await trio.sleep(0.5)
+        host.guarded = False
+        (job,) = await cluster.finished(life, job_id)
+        assert (job.conclusion, job.reason) == (Conclusion.FAILURE, Reason.START_FAILED)
+        assert "guard" in (job.explanation or "")
+    assert not cluster.leftovers()
