@@ -73,6 +73,10 @@ class RecentlyUsed(Generic[V]):
         if (kept := self._kept.pop(key, None)) is not None:
             self.size -= kept[1]
 
+    def values(self) -> list[V]:
+        """Return the values that are kept, the least used first."""
+        return [value for value, _ in self._kept.values()]
+
     def items(self) -> list[tuple[str, V]]:
         """Return what is kept, the least used first."""
         return [(key, value) for key, (value, _) in self._kept.items()]

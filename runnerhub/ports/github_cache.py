@@ -4,8 +4,12 @@ Every method may raise `Unavailable`; that counts as a miss.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import trio
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,30 @@ class CacheTier(Protocol):
 
     async def prune(self) -> int:
         """Remove what nobody stored for long; count it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheNews:
+    """Answers that are stale from now on: those with any of the tags, and those of the keys.
+
+    Attributes:
+        sender: the node that made them so in the tiers that all nodes share.
+    """
+
+    sender: str
+    tags: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+class CacheFeed(Protocol):
+    """Tell the nodes of each other's news. What is told while nobody listens is lost."""
+
+    async def publish(self, news: CacheNews) -> None:
+        """Tell all who listen, this node included. Raises `Unavailable`."""
+
+    def listen(self) -> AbstractAsyncContextManager["trio.abc.ReceiveChannel[CacheNews | None]"]:
+        """Hear what is told from now on.
+
+        The first is None, and so is each that says: something may have been missed. When the
+        connection is lost the channel ends, or raises `Unavailable`.
+        """

@@ -12,6 +12,7 @@ from runnerhub.adapters.postgres.github_cache import PostgresTier
 from runnerhub.adapters.redis.budget import RedisCounters
 from runnerhub.adapters.redis.connection import RedisConnection
 from runnerhub.adapters.redis.github_cache import RedisTier
+from runnerhub.adapters.redis.github_feed import RedisFeed
 from runnerhub.config import GitHubCredential, GitHubSettings
 from runnerhub.model.secondary import SecondaryLimits
 from runnerhub.ports.github import Credential
@@ -41,6 +42,7 @@ class GitHubParts:
             self.desk.transport = transport = HttpTransport(self.api_url)
             self.desk.counters = RedisCounters(connection, prefix)
             near = RedisTier(connection, f"{prefix}:cache")
+            self.desk.feed = RedisFeed(connection, f"{prefix}:cache:news")
             self.desk.tiers = (("redis", near), ("postgres", lasting))
 
             async def close() -> None:

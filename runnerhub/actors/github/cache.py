@@ -1,10 +1,13 @@
 """The cache of GitHub's answers: memory, then Redis, then PostgreSQL, then GitHub.
 
+A webhook that one node works on makes answers stale on all: the tiers are told, then the nodes.
+
 Whoever asks first for a key looks and fetches; the others wait for that one. When the first is
 cancelled, the next of them takes over.
 """
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +20,7 @@ from runnerhub.model.answer_cache import RecentlyUsed, cache_key, fresh_seconds,
 from runnerhub.model.budget import Priority
 from runnerhub.ports.errors import PortError
 from runnerhub.ports.github import RateLimited, Request, Response
-from runnerhub.ports.github_cache import CacheEntry
+from runnerhub.ports.github_cache import CacheEntry, CacheNews
 
 log = structlog.get_logger(__name__)
 
@@ -92,15 +95,23 @@ class AnswerCache:
             flight.landed.set()
 
     async def stale(self, tags: Sequence[str]) -> None:
-        """Make answers with any of these tags stale, in all tiers."""
-        wanted = frozenset(tags)
-        for flight in self._flights.values():
-            flight.overtaken = flight.overtaken or not wanted.isdisjoint(flight.tags)
-        for key, kept in self._memory.items():
-            if not wanted.isdisjoint(kept.entry.tags):
-                self._remember(key, replace(kept.entry, fresh_until=0.0))
+        """Make answers with any of these tags stale, in all tiers and on all nodes."""
+        news = CacheNews(self._desk.options.node_id, tags=tuple(tags))
+        self._overtake(news)
         for name, tier in self._desk.tiers:
             await self._try(name, lambda tier=tier: tier.stale(tags))  # type: ignore[misc]
+        await self._publish(news)
+
+    def hear(self, news: CacheNews | None) -> None:
+        """Take note of what another node told; None when something may have been missed."""
+        if news is None:
+            for flight in self._flights.values():
+                flight.overtaken = True
+            for kept in self._memory.values():
+                kept.asked_at = -math.inf
+        elif news.sender != self._desk.options.node_id:
+            self._statistics.news += 1
+            self._overtake(news)
 
     async def prune(self) -> None:
         """Let the tiers forget what nobody stored for long."""
@@ -118,6 +129,20 @@ class AnswerCache:
             CacheEntry(None, json.dumps(data).encode(), request.tags, None, until),
             request.kind,
         )
+        await self._publish(CacheNews(self._desk.options.node_id, keys=(key,)))
+
+    def _overtake(self, news: CacheNews) -> None:
+        tags, keys = frozenset(news.tags), frozenset(news.keys)
+        for key, flight in self._flights.items():
+            flight.overtaken |= key in keys or not tags.isdisjoint(flight.tags)
+        for key, kept in self._memory.items():
+            if key in keys or not tags.isdisjoint(kept.entry.tags):
+                self._remember(key, replace(kept.entry, fresh_until=0.0))
+
+    async def _publish(self, news: CacheNews) -> None:
+        feed = self._desk.feed
+        if feed is not None:
+            await self._try("news", lambda: feed.publish(news))
 
     async def _find(self, key: str, request: Request, fetch: Fetch, flight: _Flight) -> Response:
         found = self._memory.get(key)

@@ -10,7 +10,7 @@ from runnerhub.model.permit import Standing
 from runnerhub.model.secondary import SecondaryLimits
 from runnerhub.ports.budget import BudgetCounters
 from runnerhub.ports.github import Credential, GitHubNotConfigured, GitHubTransport, Request
-from runnerhub.ports.github_cache import CacheTier
+from runnerhub.ports.github_cache import CacheFeed, CacheTier
 from runnerhub.runtime import Registry
 
 
@@ -62,6 +62,7 @@ class Desk:
         counters: of all nodes.
         tiers: of the cache below memory, by name, the nearest first; `postgres` keeps lasting
             kinds only.
+        feed: of other nodes' news; None where there are none.
         registry: of the tree; set when the credentials actor starts.
         wall: Unix seconds.
     """
@@ -70,6 +71,7 @@ class Desk:
     transport: GitHubTransport = field(init=False)
     counters: BudgetCounters = field(init=False)
     tiers: Sequence[tuple[str, CacheTier]] = ()
+    feed: CacheFeed | None = None
     buckets: dict[Bucket, BucketState] = field(default_factory=dict)
     statistics: GitHubStatistics = field(default_factory=GitHubStatistics)
     registry: Registry | None = None

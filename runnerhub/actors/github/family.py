@@ -2,6 +2,8 @@
 
 github                  one_for_one
 ├─ github-credentials   installation tokens
+├─ github-pruner        what the cache forgets
+├─ github-news          what other nodes say is stale
 └─ github-bucket:…      dynamic: one for each credential and resource
 """
 
@@ -11,6 +13,7 @@ from typing import Any
 import trio
 
 from runnerhub.actors.github.cache import AnswerCache
+from runnerhub.actors.github.cache_news import CacheNewsActor
 from runnerhub.actors.github.counters import NodeCounters
 from runnerhub.actors.github.credentials import CredentialsActor
 from runnerhub.actors.github.desk import Desk
@@ -52,6 +55,7 @@ def build_github(desk: Desk) -> GitHubFamily:
         [
             ChildSpec(CREDENTIALS, credentials, kind="github-credentials", mailbox_size=1024),
             ChildSpec("github-pruner", pruner, kind="github-pruner"),
+            ChildSpec("github-news", CacheNewsActor(desk, cache).run, kind="github-news"),
         ],
         intensity=RestartIntensity(10, 60.0),
     )

@@ -66,6 +66,9 @@ class GitHubCollector(Collector):
             ("result",),
             {(result,): n for result, n in statistics.revalidations.items()},
         )
+        yield CounterMetricFamily(
+            f"{PREFIX}_cache_news", "What other nodes told was stale.", value=statistics.news
+        )
         waits = HistogramMetricFamily(
             f"{PREFIX}_wait_seconds", "From asking for a permit to having it.", labels=["priority"]
         )

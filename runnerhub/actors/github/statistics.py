@@ -16,6 +16,7 @@ class GitHubStatistics:
         self.retries: Counter[str] = Counter()
         self.lookups: Counter[tuple[str, str]] = Counter()
         self.revalidations: Counter[str] = Counter()
+        self.news = 0
         self.waits = {priority: [0] * (len(WAIT_BOUNDS) + 1) for priority in Priority}
         self.waited = dict.fromkeys(Priority, 0.0)
         self._kinds: set[str] = set()

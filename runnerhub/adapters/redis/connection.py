@@ -1,10 +1,12 @@
 """Redis behind the bridge, for those that keep small things in it. Waits are bounded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from importlib.resources import files
 from typing import Any, TypeVar
 
+import trio
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -12,6 +14,7 @@ from redis.backoff import NoBackoff
 from runnerhub.adapters.redis.queue import mapped_errors
 from runnerhub.runtime.bridge import Bridge
 from runnerhub.runtime.cleanup import shielded
+from runnerhub.runtime.stream import open_stream
 
 T = TypeVar("T")
 
@@ -54,6 +57,12 @@ class RedisConnection:
         """
         with mapped_errors():
             return await self._bridge.call(_bounded, function)
+
+    def stream(
+        self, make: Callable[[], AsyncGenerator[T, None]]
+    ) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[T]]:
+        """Run an asyncio generator of `redis` for a block, as a channel of what it yields."""
+        return open_stream(self._bridge, make)
 
     def script(self, name: str) -> Callable[[str, list[str | int]], Awaitable[Any]]:
         """Return one of the scripts in this package, to be called with a prefix and arguments."""

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from runnerhub.model.answer_cache import RecentlyUsed
 from runnerhub.model.budget import Priority
 from runnerhub.ports.github import GitHubRefused, RateLimited, Request, Response
 from runnerhub.sim.counters import MemoryCounters
-from runnerhub.sim.github_cache import MemoryTier
+from runnerhub.sim.github_cache import MemoryFeed, MemoryTier
 from tests.simulation.github.fake import FakeGitHub
 from tests.simulation.github.nodes import Node, running
 
@@ -19,11 +19,11 @@ REPO = Request("GET", "/repos/a/b", kind="repository", tags=("repo:a/b",))
 
 class Tiers:
     def __init__(self) -> None:
-        self.redis, self.postgres = MemoryTier(), MemoryTier()
+        self.redis, self.postgres, self.feed = MemoryTier(), MemoryTier(), MemoryFeed()
 
     def node(self, github: FakeGitHub, name: str = "n1") -> Node:
         tiers = [("redis", self.redis), ("postgres", self.postgres)]
-        return Node(github, MemoryCounters(), name, tiers)
+        return Node(github, MemoryCounters(), name, tiers, self.feed)
 
 
 async def test_a_fresh_answer_costs_no_request(autojump_clock: MockClock) -> None:
@@ -63,12 +63,58 @@ async def test_a_webhook_makes_it_stale_everywhere(autojump_clock: MockClock) ->
         await first.stale(["repo:a/b"])
         await first.call(REPO)
         assert github.calls["repository"] == 2
+        await second.call(REPO)
         await first.stale(["repo:a/b"])
-        await second.call(REPO)  # its memory follows within ten seconds
-        assert github.calls["repository"] == 2
+        await wait_all_tasks_blocked()
+        await second.call(REPO)  # at once
+        assert github.calls["repository"] == 3
+        assert trio.current_time() < 2
+
+
+async def test_memory_follows_within_ten_seconds_where_no_news_come(
+    autojump_clock: MockClock,
+) -> None:
+    github, tiers = FakeGitHub(), Tiers()
+    github.etags["/repos/a/b"] = '"1"'
+    async with running(tiers.node(github), tiers.node(github, "n2")) as (first, second):
+        await second.call(REPO)
+        tiers.feed.outage = True
+        await first.stale(["repo:a/b"])
+        await second.call(REPO)
+        assert github.calls["repository"] == 1
         await trio.sleep(11)
         await second.call(REPO)
-        assert github.calls["repository"] == 3
+        assert github.calls["repository"] == 2
+
+
+async def test_what_was_missed_is_looked_up_when_news_come_again(
+    autojump_clock: MockClock,
+) -> None:
+    github, tiers = FakeGitHub(), Tiers()
+    async with running(tiers.node(github), tiers.node(github, "n2")) as (first, second):
+        await second.call(REPO)
+        tiers.feed.outage = True
+        await first.stale(["repo:a/b"])
+        tiers.feed.outage = False
+        await trio.sleep(1)
+        await second.call(REPO)
+        assert github.calls["repository"] == 2
+        assert trio.current_time() < 2
+
+
+async def test_what_another_nodes_webhook_overtakes_is_kept_as_stale(
+    autojump_clock: MockClock,
+) -> None:
+    github, tiers = FakeGitHub(latency=5.0), Tiers()
+    nodes = tiers.node(github), tiers.node(github, "n2")
+    async with running(*nodes) as (first, second), trio.open_nursery() as nursery:
+        nursery.start_soon(second.call, REPO)
+        await trio.sleep(0.1)
+        await first.stale(["repo:a/b"])
+        await trio.sleep(10)
+        await second.call(REPO)
+        assert github.calls["repository"] == 2
+        assert nodes[1].desk.statistics.news == 1
 
 
 async def test_what_is_overtaken_by_a_webhook_is_kept_as_stale(autojump_clock: MockClock) -> None:
@@ -127,9 +173,11 @@ async def test_who_is_more_urgent_does_not_wait_in_the_line_of_another(
 async def test_what_a_webhook_brought_is_the_answer(autojump_clock: MockClock) -> None:
     github, tiers = FakeGitHub(), Tiers()
     async with running(tiers.node(github), tiers.node(github, "n2")) as (first, second):
-        await first.remember(REPO, {"brought": 1})
-        for gateway in (first, second):
-            assert (await gateway.call(REPO)).data == {"brought": 1}
+        for brought in ({"brought": 1}, {"brought": 2}):
+            await first.remember(REPO, brought)
+            await wait_all_tasks_blocked()
+            for gateway in (first, second):
+                assert (await gateway.call(REPO)).data == brought
         assert github.calls["repository"] == 0
 
 
