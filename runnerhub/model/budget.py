@@ -132,6 +132,10 @@ class DecayingRate:
         self._weight = 0.0
         self._at = 0.0
 
+    def begin(self, rate: float, now: float) -> None:
+        """Take a rate that was counted elsewhere for what has been."""
+        self._weight, self._at = rate / self._decay, now
+
     def note(self, count: float, now: float) -> None:
         """Count events that happen now."""
         self._weight = self._weight_at(now) + count

@@ -1,7 +1,7 @@
 """The counters of rate limits, in memory. Pure: told the time, on any clock that runs evenly.
 
 The script in `adapters/redis/budget.lua` does the same for all nodes; one contract suite holds
-both. A node without Redis uses `AloneLimiter`.
+both. A node without Redis uses that of `alone_limiter.py`.
 
     credential   silence · rates · calls in flight       the secondary limits
     bucket       limit · remaining · reset · in flight   the primary limit
@@ -16,11 +16,10 @@ from runnerhub.model.secondary import silence
 POLL_SECONDS = 0.25  # for what ends at no known time
 SAME_WINDOW = 5  # seconds by which GitHub's times of one reset may differ
 NODE_SECONDS = 30.0  # a node that was seen within this counts
-HEARSAY_SECONDS = 10.0  # how long a node that is alone trusts what it was told last
 UNLIMITED = -1
 
 
-def _primary(demand: Demand, bucket: "_Bucket", now: float) -> tuple[float, str]:
+def _primary(demand: Demand, bucket: "BucketCount", now: float) -> tuple[float, str]:
     if bucket.limit is None:
         return (POLL_SECONDS if bucket.in_flight else 0.0), "unknown"
     if bucket.limit < 0:
@@ -38,8 +37,8 @@ class _Credential:
 
 
 @dataclass(slots=True)
-class _Bucket:
-    """A bucket.
+class BucketCount:
+    """What is counted of a bucket.
 
     Attributes:
         limit: None while unknown.
@@ -62,7 +61,7 @@ class Limiter:
 
     def __init__(self) -> None:
         self._credentials: dict[str, _Credential] = {}
-        self._buckets: dict[Bucket, _Bucket] = {}
+        self._buckets: dict[Bucket, BucketCount] = {}
         self._nodes: dict[str, float] = {}
 
     def acquire(self, demand: Demand, now: float) -> Answer:
@@ -134,9 +133,9 @@ class Limiter:
             max(0.0, credential.silent_until - now),
         )
 
-    def _at(self, where: Bucket, now: float) -> tuple[_Credential, _Bucket]:
+    def _at(self, where: Bucket, now: float) -> tuple[_Credential, BucketCount]:
         credential = self._credentials.setdefault(where.credential, _Credential())
-        bucket = self._buckets.setdefault(where, _Bucket())
+        bucket = self._buckets.setdefault(where, BucketCount())
         for flying in (credential.in_flight, bucket.in_flight):
             for permit in [permit for permit, until in flying.items() if until <= now]:
                 del flying[permit]
@@ -146,7 +145,7 @@ class Limiter:
             bucket.rolled = True
         return credential, bucket
 
-    def _adopt(self, bucket: _Bucket, said: Reported, permit: str, now: float) -> None:
+    def _adopt(self, bucket: BucketCount, said: Reported, permit: str, now: float) -> None:
         others = len(bucket.in_flight)
         if bucket.limit is None or bucket.limit < 0 or said.resets > bucket.resets + SAME_WINDOW:
             most = bucket.remaining if bucket.rolled else said.remaining
@@ -160,64 +159,3 @@ class Limiter:
                 bucket.remaining = said.remaining
             else:
                 bucket.remaining = min(bucket.remaining, said.remaining - others)
-
-
-class AloneLimiter(Limiter):
-    """The counters of a node that cannot see the others: it takes one part of `nodes`."""
-
-    def __init__(self, nodes: int) -> None:
-        super().__init__()
-        self.nodes = nodes
-        self._told_at: dict[Bucket, float] = {}
-
-    def inherit(self, where: Bucket, last: Standing, resets: int, drawn: int, now: float) -> None:
-        """Take one part of what was left at the last contact.
-
-        Args:
-            where: the bucket.
-            last: how it stood then, with `left` counted from now.
-            resets: GitHub's time of its reset.
-            drawn: the most that all may have drawn since.
-            now: on this node's clock.
-        """
-        credential, bucket = self._at(where, now)
-        credential.silent_until = max(credential.silent_until, now + last.silent)
-        if last.limit is None or last.limit < 0:
-            bucket.limit = last.limit
-            return
-        bucket.limit = last.limit // self.nodes
-        bucket.remaining = max(0, last.remaining - drawn) // self.nodes
-        bucket.resets, bucket.reset_at = resets, now + last.left
-        self._told_at[where] = now
-
-    def acquire(self, demand: Demand, now: float) -> Answer:
-        """Take a permit of this node's part. After a while of silence one call goes ahead."""
-        _, bucket = self._at(demand.bucket, now)
-        if bucket.in_flight and now - self._told_at.get(demand.bucket, now) > HEARSAY_SECONDS:
-            standing = self.look(demand.bucket, demand.node, now)
-            return Answer(granted=False, wait=POLL_SECONDS, why="unknown", standing=standing)
-        return super().acquire(demand.divided(self.nodes), now)
-
-    def settle(self, done: Settlement, now: float) -> Standing:
-        """Give a permit back and learn from the answer."""
-        if done.reported is not None:
-            self._told_at[done.counted_in or done.bucket] = now
-        return super().settle(done, now)
-
-    def _adopt(self, bucket: _Bucket, said: Reported, permit: str, now: float) -> None:
-        del permit
-        part = said.limit // self.nodes
-        if bucket.limit is not None and bucket.resets == 0:
-            bucket.resets = said.resets  # inherited before this node had an answer of its own
-        if bucket.limit is None or bucket.limit < 0 or said.resets > bucket.resets + SAME_WINDOW:
-            bucket.limit, bucket.resets, bucket.rolled = part, said.resets, False
-            bucket.reset_at = now + said.left
-            bucket.remaining = said.remaining // self.nodes - len(bucket.in_flight)
-        least = margin(said.limit) if self.nodes > 1 else 0
-        if said.resets >= bucket.resets - SAME_WINDOW and said.remaining < least:
-            bucket.remaining = 0
-
-
-def margin(limit: int) -> int:
-    """Return how much a node that is alone leaves, for others spend the same budget unseen."""
-    return max(100, limit // 50) if limit > 200 else limit // 2  # noqa: PLR2004 - small ones too

@@ -13,8 +13,8 @@ import structlog
 import trio
 
 from runnerhub.actors.github.desk import Desk
+from runnerhub.model.alone_limiter import AloneLimiter
 from runnerhub.model.budget import Bucket
-from runnerhub.model.limiter import AloneLimiter
 from runnerhub.model.permit import Answer, Demand, Reported, Settlement, Standing
 from runnerhub.model.secondary import POINTS_AHEAD, POINTS_PER_SECOND
 from runnerhub.ports.budget import BudgetCounters
@@ -145,7 +145,15 @@ class NodeCounters:
                 then = Standing(
                     standing.limit, standing.remaining, standing.left - age, nodes, standing.silent
                 )
-                self._alone.inherit(bucket, then, resets, drawn if nodes > 1 else 0, now)
+                self._alone.inherit(
+                    bucket,
+                    then,
+                    resets,
+                    drawn if nodes > 1 else 0,
+                    now,
+                    rate=self._desk.state(bucket).drawn.at(now),
+                    age=age,
+                )
 
 
 async def _bounded(step: Callable[[], Awaitable[T]]) -> T:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runnerhub.model.budget import Bucket, Priority
+from runnerhub.model.alone_limiter import AloneLimiter, margin
+from runnerhub.model.budget import Bucket, Curve, Priority
 from runnerhub.model.limit_headers import Refusal, refusal, reported
-from runnerhub.model.limiter import AloneLimiter, Limiter, margin
+from runnerhub.model.limiter import Limiter
 from runnerhub.model.permit import Demand, Reported, Settlement, Standing
 from runnerhub.model.priority_line import MOST_OVERTAKES, PriorityLine
 from runnerhub.model.secondary import Rate, SecondaryLimits, rates, silence
@@ -162,6 +163,41 @@ def test_nodes_that_are_alone_spend_no_more_than_was_left(
             report = Reported(5000, left, 7, 1799.0)
             part.settle(Settlement(permit, CORE, reported=report, answered=True), 1.0)
     assert left >= 0
+
+
+@given(st.integers(2, 8), st.integers(0, 200), st.lists(st.integers(0, 7), max_size=60))
+def test_what_was_kept_back_is_there_for_dispatch_though_no_part_is_left(
+    nodes: int, left: int, turns: list[int]
+) -> None:
+    parts = [AloneLimiter(nodes) for _ in range(nodes)]
+    for part in parts:
+        part.inherit(CORE, Standing(5000, left, 600.0), 7, 5000, 0.0)
+    rest = Curve(base=0.01)
+    flying: dict[int, str] = {}
+    for number, turn in enumerate([*turns, *range(nodes)] * 10):
+        node, permit = turn % nodes, str(number)
+        part = parts[node]
+        assert not part.acquire(Demand("x", CORE, "n", curve=rest, in_flight=90), 1.0).granted
+        if node in flying:  # the answer to what this node began at its last turn
+            report = Reported(5000, left, 7, 599.0)
+            done = Settlement(flying.pop(node), CORE, reported=report, answered=True)
+            part.settle(done, 1.0)
+        if part.acquire(Demand(permit, CORE, "n", in_flight=90), 1.0).granted:
+            left, flying[node] = left - 1, permit
+            second = part.acquire(Demand("y", CORE, "n", in_flight=90), 1.0)
+            assert not second.granted, "one at a time"
+    assert left >= 0
+    if len(turns) >= 40:  # enough turns to use up whatever there was
+        assert left < 2 * nodes
+
+
+def test_what_others_may_have_drawn_meanwhile_is_not_there() -> None:
+    part = AloneLimiter(2)
+    part.inherit(CORE, Standing(5000, 50, 600.0), 7, 5000, 0.0, rate=0.5, age=5.0)
+    assert part.acquire(Demand("a", CORE, "n"), 30.0).granted  # 50 less 2 · 0.5 · 35 at the most
+    part = AloneLimiter(2)
+    part.inherit(CORE, Standing(5000, 50, 3000.0), 7, 5000, 0.0, rate=0.5, age=5.0)
+    assert part.acquire(Demand("a", CORE, "n"), 60.0).why == "budget"
 
 
 def test_a_node_that_is_alone_stops_early_and_asks_before_it_trusts() -> None:
