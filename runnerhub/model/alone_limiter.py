@@ -42,7 +42,7 @@ class AloneLimiter(Limiter):
         self.nodes = nodes
         self._hearsay: dict[Bucket, _Hearsay] = {}
 
-    def inherit(  # noqa: PLR0913 - what is known of a bucket
+    def inherit(
         self,
         where: Bucket,
         last: Standing,
