@@ -100,14 +100,13 @@ class Runner:
 
 @dataclass(slots=True)
 class Workflow:
-    """A workflow file. `text` may be empty."""
+    """A workflow file. What it says is of each run: it may change from one to the next."""
 
     id: int
     repository: Repository
     name: str
     path: str
     created_at: float
-    text: str = ""
 
 
 @dataclass(slots=True)
@@ -124,7 +123,12 @@ class Step:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """A run of a workflow. `jobs` are those of the latest attempt."""
+    """A run of a workflow.
+
+    Attributes:
+        text: of the workflow file at the run's commit; may be empty.
+        jobs: those of the latest attempt.
+    """
 
     id: int
     number: int
@@ -135,6 +139,7 @@ class Run:
     created_at: float
     updated_at: float
     started_at: float
+    text: str = ""
     attempt: int = 1
     status: str = QUEUED
     conclusion: str | None = None

@@ -122,7 +122,7 @@ class Work:
             number = self._core.next_id("workflow")
             found = Workflow(number, repository, order.name, order.path, self._core.now())
             self._workflows[key] = found
-        found.name, found.text = order.name, order.text
+        found.name = order.name
         return found
 
     def _queue_one(self, workflow: Workflow, order: RunOrder) -> Run:
@@ -130,7 +130,8 @@ class Work:
         number = self._core.next_id("run")
         branch = order.branch or workflow.repository.default_branch
         count = self._core.next_id(f"run of workflow {workflow.id}")
-        run = Run(number, count, workflow, order.event, branch, self._core.hex(40), now, now, now)
+        sha, text = self._core.hex(40), order.workflow.text
+        run = Run(number, count, workflow, order.event, branch, sha, now, now, now, text)
         run.jobs = [self._new_job(run, each) for each in order.job_orders()]
         self.runs[number] = run
         self._tell_run(run, "requested")

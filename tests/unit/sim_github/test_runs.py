@@ -15,6 +15,19 @@ async def busy(sim: Sim) -> tuple[Runner, int, int]:
     return runner, job, (await sim.job(job))["run_id"]
 
 
+async def test_each_run_keeps_the_text_that_its_workflow_file_had(
+    sim: Sim, autojump_clock: MockClock
+) -> None:
+    texts = ["jobs: {build: {}}", "jobs: {build: {needs: []}}"]
+    for text in texts:
+        await sim.order(workflow={"name": "ci", "path": ".github/workflows/ci.yml", "text": text})
+    runners = [await sim.runner((await sim.jit(n))["encoded_jit_config"]) for n in ("r1", "r2")]
+    orders = [await runner.message() for runner in runners]
+    assert [order["workflow"]["text"] for order in orders] == texts
+    workflows = await sim.call("GET", f"{REPO}/actions/workflows")
+    assert [each["path"] for each in workflows["workflows"]] == [".github/workflows/ci.yml"]
+
+
 async def test_a_queued_job_is_cancelled_at_once(sim: Sim, autojump_clock: MockClock) -> None:
     [job] = await sim.order()
     run = (await sim.job(job))["run_id"]

@@ -114,7 +114,7 @@ def _order(call: Call, job: Job) -> dict[str, Any]:
         "workflow": {
             "name": run.workflow.name,
             "path": run.workflow.path,
-            "text": run.workflow.text,
+            "text": run.text,
         },
     }
 
