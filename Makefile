@@ -19,13 +19,13 @@ SEEDS ?= 1000
 JOBS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults scale circle bench lint types contracts check format lock image clean runtime dev
+.PHONY: help demo test faults scale circle bench lint types contracts check format lock image clean runtime demo-ready dev
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  Pass arguments on with ARGS=…, choose an interpreter with PYTHON=…'
 
-demo: runtime ## See real jobs run in sandboxes, then a summary (ARGS=--json for a program)
+demo: demo-ready ## See real jobs run in sandboxes, then a summary (ARGS=--json for a program)
 	@$(BIN)/runnerhub demo $(ARGS)
 
 test: dev ## Run the tests; real servers that are missing are skipped with a reason
@@ -70,6 +70,9 @@ clean: ## Remove .venv and every cache
 	rm -rf .venv .bootstrap.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+demo-ready:
+	@$(PYTHON) tools/bootstrap.py demo
 
 runtime:
 	@$(PYTHON) tools/bootstrap.py runtime

@@ -1,7 +1,8 @@
 """Makes .venv hold the locked dependencies and this package, once per content of the lock.
 
 Needs a bare Python and nothing else. `bootstrap.py runtime` is enough to run RunnerHub,
-`bootstrap.py dev` also brings what tests and linters need. A stamp in .venv names what was
+`bootstrap.py demo` also brings `act` for the demo's workflow files where there is one for this
+machine, `bootstrap.py dev` what tests and linters need. A stamp in .venv names what was
 installed; while it matches, a call costs a few milliseconds and writes nothing.
 """
 
@@ -16,9 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "stamp"
-LOCKS = {"runtime": ["runtime.txt", "build.txt"], "dev": ["dev.txt"]}
-# A dev environment is a superset: whoever has it need not install the smaller one.
-SATISFIED_BY = {"runtime": ("runtime", "dev"), "dev": ("dev",)}
+LOCKS = {
+    "runtime": ["runtime.txt", "build.txt"],
+    "demo": ["runtime.txt", "build.txt", "demo.txt"],
+    "dev": ["dev.txt"],
+}
+# Whoever has the larger environment need not install the smaller one.
+SATISFIED_BY = {"runtime": ("runtime", "demo", "dev"), "demo": ("demo", "dev"), "dev": ("dev",)}
+# What may be missing for this machine, and what is then different.
+OPTIONAL = {"demo.txt": "no act for this machine: the demo will pretend the steps of workflows"}
 
 
 def main(level: str) -> int:
@@ -80,8 +87,12 @@ def install(level: str) -> int:
     pip += ["--no-warn-script-location", "--root-user-action=ignore"]
     for name in LOCKS[level]:
         say(f"  {name} …")
-        if not run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / name)]):
+        wheels = ["--only-binary", ":all:"] if name in OPTIONAL else []
+        if run([*pip, *wheels, "--require-hashes", "-r", str(ROOT / "requirements" / name)]):
+            continue
+        if name not in OPTIONAL:
             return fail(f"pip could not install requirements/{name}, see above")
+        say(f"  {OPTIONAL[name]}")
     say("  runnerhub …")
     if not run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)]):
         return fail("pip could not install this package, see above")

