@@ -4,6 +4,9 @@ A workflow job and a runner are two state machines: a runner that was started fo
 job B. They are bound by the runner's name alone, once GitHub reports it. So demand is counted,
 not assigned: as many free runners of a kind as jobs of that kind are queued.
 
+A short job is over before GitHub has told who took it. So a runner that ended well, and of whose
+job nothing is known yet, counts for a while as one that serves a job which still looks queued.
+
     workflow jobs:   queued ──────────────▶ in_progress (runner_name) ──▶ completed
     runners:         coming ─▶ running ─▶ bound ─────────────────────────▶ gone
                                   │          └─ its job is over, and it is not: retire
@@ -35,11 +38,13 @@ class Patience:
         idle: that a runner which nobody needs stays.
         online: that a started runner may take until GitHub sees it.
         ending: that a runner may take to end once its job is completed.
+        telling: that GitHub may take to tell which job a runner had that has ended.
     """
 
     idle: float = 60.0
     online: float = 180.0
     ending: float = 60.0
+    telling: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Fleet:
         runners: our jobs that are, or are to become, runners.
         bound: workflow jobs that have, or had, one of them, by the runner's name.
         listed: what GitHub said of our runners when it was asked last, by name.
+        ended: runners that ended well lately, of whose jobs nothing was known at first.
     """
 
     cluster: str
@@ -70,6 +76,7 @@ class Fleet:
     runners: Sequence[Job] = ()
     bound: Mapping[str, WorkflowJob] = field(default_factory=dict)
     listed: Mapping[str, Listed] = field(default_factory=dict)
+    ended: Sequence[Job] = ()
 
     def job_of(self, runner: Job) -> WorkflowJob | None:
         """Return the workflow job that GitHub gave to a runner."""
@@ -83,6 +90,11 @@ class Fleet:
             if runner.phase not in _GOING and self.job_of(runner) is None
         ]
         return sorted(free, key=lambda runner: runner.phase is not Phase.RUNNING)
+
+
+def is_going(runner: Job) -> bool:
+    """Tell whether a runner has ended, though its sandbox may be there yet."""
+    return runner.phase in _GOING
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +138,8 @@ def to_start(fleet: Fleet, held_back: frozenset[str] = frozenset()) -> list[Star
         fleet: what is known.
         held_back: names of pools whose runners failed lately.
     """
-    free = Counter(runner.spec.execution.runner for runner in fleet.free())
+    untold = [runner for runner in fleet.ended if fleet.job_of(runner) is None]
+    free = Counter(runner.spec.execution.runner for runner in [*fleet.free(), *untold])
     room = {pool.name: pool.max_runners for pool in fleet.pools}
     for runner in fleet.runners:
         wish = runner.spec.execution.runner

@@ -108,6 +108,11 @@ class Circle:
         waiting = [(j.id, j.status, j.runner_name) for j in self.jobs() if j.status != "completed"]
         raise AssertionError(f"not within {within} s: {waiting[:9]} {self.runners()[:9]}")
 
+    async def runners_started(self) -> int:
+        """Count the jobs of ours that became, or were to become, runners."""
+        page = await self.cluster.ledger.jobs(limit=1000)
+        return sum(job.spec.execution.runner is not None for job in page.jobs)
+
     def runners(self) -> list[str]:
         """Return the names of all runners that GitHub knows."""
         return [runner.name for runner in self.github.state.fleet]

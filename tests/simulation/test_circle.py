@@ -64,6 +64,20 @@ async def test_a_runner_that_nobody_needs_any_more_goes(autojump_clock: MockCloc
         all_is_well(at)
 
 
+async def test_short_jobs_that_are_told_of_late_get_one_runner_each(
+    autojump_clock: MockClock,
+) -> None:
+    late = FaultPlan(seed=5, webhooks=WebhookFaults(reordered=1.0, delay_seconds=5))
+    async with circle(late) as at:
+        async with at.life():
+            for _ in range(40):
+                at.order("build 1s")
+                await trio.sleep(0.1)
+            await at.until_completed()
+        assert await at.runners_started() == 40
+        all_is_well(at)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [int(os.environ.get("RUNNERHUB_SEED", "1"))])
 async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
@@ -89,6 +103,7 @@ async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
             await at.until_completed(within=3 * 3600)
             await trio.sleep(120)
         all_is_well(at)
+        assert await at.runners_started() <= 1.5 * JOBS
 
 
 async def test_a_node_that_is_killed_loses_nothing(autojump_clock: MockClock) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import trio
 
+from runnerhub.actors.github.departures import Departures
 from runnerhub.actors.github.listing import list_runners, scopes_of
 from runnerhub.actors.github.retiring import retire
 from runnerhub.actors.github.setbacks import Setbacks
@@ -39,6 +40,7 @@ from runnerhub.runtime import ActorContext, ActorDied, AskTimeout, MailboxFull, 
 
 if TYPE_CHECKING:
     from runnerhub.model.lease import Lease
+    from runnerhub.ports.ledger import Accepted
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +68,7 @@ class FleetActor:
         self._listed: dict[str, Listed] = {}
         self._list_at = 0.0
         self._setbacks = Setbacks()
+        self._departures = Departures(self._patience.telling)
         self._lease: Lease | None = None
 
     async def run(self, ctx: ActorContext[Any]) -> None:
@@ -91,7 +94,6 @@ class FleetActor:
 
     async def _round(self, registry: Registry) -> None:
         fleet = await self._look()
-        await self._setbacks.note(self._world.ledger, fleet)
         for start in to_start(fleet, self._setbacks.held_back(trio.current_time())):
             await self._start(start, registry)
         now = datetime.fromtimestamp(self._world.now_ms() / 1000, UTC)
@@ -102,18 +104,24 @@ class FleetActor:
             await self._look_for_ghosts(fleet)
 
     async def _look(self) -> Fleet:
-        jobs = self._jobs
+        """Read what waits LAST: a job that gets its runner meanwhile asks for no other."""
+        jobs, cluster, now = self._jobs, self._world.cluster, trio.current_time()
+        runners = await self._world.ledger.open_runners()
+        failed = await self._departures.note(self._world.ledger, runners, now)
+        ended = self._departures.ended
+        all_ids = dict.fromkeys(runner.sandbox_id for runner in [*runners, *ended])
+        names = [runner_name(cluster, sandbox) for sandbox in all_ids if sandbox]
+        bound = {job.runner_name or "": job for job in await jobs.with_runners(names)}
         queued = {
             job.id: job
             for pool in self._pools
             for job in await jobs.queued_for(pool.labels | IMPLIED, limit=MOST_QUEUED)
         }
-        runners = await self._world.ledger.open_runners()
-        cluster = self._world.cluster
-        names = [runner_name(cluster, r.sandbox_id) for r in runners if r.sandbox_id]
-        bound = {job.runner_name or "": job for job in await jobs.with_runners(names)}
         waiting = sorted(queued.values(), key=lambda job: job.id)
-        return Fleet(cluster, self._pools, waiting, runners, bound, self._listed)
+        fleet = Fleet(cluster, self._pools, waiting, runners, bound, self._listed, ended)
+        self._departures.remain(fleet.free())
+        self._setbacks.note(fleet, failed, now)
+        return fleet
 
     @property
     def _jobs(self) -> GitHubJobs:
@@ -139,10 +147,13 @@ class FleetActor:
             labels=tuple(sorted(pool.labels)),
         )
         try:
-            await registry.ref("intake").ask(lambda r: AcceptJob(spec, None, r), ACCEPT_SECONDS)
+            wanted: Accepted = await registry.ref("intake").ask(
+                lambda r: AcceptJob(spec, None, r), ACCEPT_SECONDS
+            )
         except (MailboxFull, AskTimeout, ActorDied) as error:
             log.warning("runner put off", action="runner_put_off", why=str(error))
         else:
+            self._departures.expect(wanted.job)
             log.info("runner wanted", action="runner_wanted", pool=pool.name, job=job.id)
 
     async def _look_for_ghosts(self, fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ from itertools import count
 import structlog
 import trio
 
+from runnerhub.actors.github.departures import Departures
 from runnerhub.actors.github.retiring import retire
 from runnerhub.actors.github.scale_set_desk import ScaleSetDesk, ScaleSetState
 from runnerhub.actors.github.setbacks import Setbacks
@@ -53,6 +54,7 @@ class Crew:
         self._numbers = count(1)
         self._pending: list[JobSpec] = []
         self._setbacks = Setbacks()
+        self._departures = Departures(desk.patience.telling)
         self._waiting_since: float | None = None
         self._ghosts_at = trio.current_time()
         self._prune_at = trio.current_time()
@@ -80,7 +82,7 @@ class Crew:
             return
         runners = [each for each in ours if _scale_set(each) == wish.scale_set]
         fleet = await self._fleet(runners)
-        await self._setbacks.note(self._desk.world.ledger, fleet)
+        await self._note_setbacks(fleet)
         wanted = desired(statistics, self._options.bounds)
         self._state.desired, self._state.runners = wanted, len(live(fleet))
         await self._start(wish, wanted - len(live(fleet)))
@@ -92,6 +94,12 @@ class Crew:
         ]:
             await retire(self._desk.world, self._registry, given)
         await self._now_and_then()
+
+    async def _note_setbacks(self, fleet: Fleet) -> None:
+        now = trio.current_time()
+        failed = await self._departures.note(self._desk.world.ledger, fleet.runners, now)
+        self._departures.remain(fleet.free())
+        self._setbacks.note(fleet, failed, now)
 
     async def _runners(self) -> list[Job]:
         """Return the runners of this scale set, and of one of its name that is gone."""

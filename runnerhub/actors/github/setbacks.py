@@ -1,12 +1,10 @@
 """Pools whose runners fail before they get a job start no more for a while, ever longer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import trio
-
 from runnerhub.model.fleet import Fleet
-from runnerhub.model.job import Conclusion
-from runnerhub.ports.ledger import Ledger
+from runnerhub.model.job import Job
 
 FIRST_SECONDS = 5.0
 MOST_SECONDS = 300.0
@@ -14,9 +12,8 @@ MOST_SECONDS = 300.0
 
 @dataclass(slots=True)
 class Setbacks:
-    """What became of runners that are gone."""
+    """Which pools wait, and until when."""
 
-    _pool_of: dict[str, str] = field(default_factory=dict)  # by our job's id, the unbound
     _strikes: dict[str, int] = field(default_factory=dict)
     _until: dict[str, float] = field(default_factory=dict)
 
@@ -24,25 +21,17 @@ class Setbacks:
         """Return the pools that start no runners at this time of trio's clock."""
         return frozenset(pool for pool, until in self._until.items() if now < until)
 
-    async def note(self, ledger: Ledger, fleet: Fleet) -> None:
-        """Take note of who is gone since the last look. Raises LedgerUnavailable."""
-        here = {runner.id: runner for runner in fleet.runners}
-        for job_id in self._pool_of.keys() - here.keys():
-            pool, job = self._pool_of[job_id], await ledger.job(job_id)
-            del self._pool_of[job_id]
-            if job is not None and job.conclusion is Conclusion.FAILURE:
-                self._strike(pool)
+    def note(self, fleet: Fleet, failed: Sequence[Job], now: float) -> None:
+        """Take note of runners that failed without a job, and of those that have one."""
+        for runner in failed:
+            if (wish := runner.spec.execution.runner) is not None:
+                self._strike(wish.pool, now)
         for runner in fleet.runners:
             wish = runner.spec.execution.runner
-            if wish is None:
-                continue
-            if fleet.job_of(runner) is None:
-                self._pool_of[runner.id] = wish.pool
-            else:
-                self._pool_of.pop(runner.id, None)
+            if wish is not None and fleet.job_of(runner) is not None:
                 self._strikes.pop(wish.pool, None)
 
-    def _strike(self, pool: str) -> None:
+    def _strike(self, pool: str, now: float) -> None:
         strikes = self._strikes[pool] = self._strikes.get(pool, 0) + 1
         pause = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** (strikes - 1))
-        self._until[pool] = trio.current_time() + pause
+        self._until[pool] = now + pause

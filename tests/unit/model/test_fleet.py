@@ -81,6 +81,43 @@ def test_as_many_runners_as_jobs_wait() -> None:
     assert len(to_start(fleet(queued=jobs, runners=coming, bound=bound))) == 2
 
 
+def test_what_ended_well_has_served_somebody_until_it_is_told_whom() -> None:
+    jobs = [queued(1), queued(2), queued(3, repository="acme/api")]
+    ended = [runner(1, jobs[0], Phase.FINISHED), runner(2, jobs[0], Phase.REAPING)]
+    known = fleet(queued=jobs, runners=[ended[1]], ended=ended)
+    assert [start.because.id for start in to_start(known)] == [3]
+    # Told of, it serves that job alone, which is queued no more.
+    told = replace(known, bound={name(1): replace(queued(1), status="completed")})
+    assert [start.because.id for start in to_start(replace(told, queued=jobs[1:]))] == [3]
+    assert retired(known) == {}
+
+
+@given(
+    st.integers(0, 8),
+    st.lists(st.tuples(st.booleans(), st.booleans()), max_size=8),
+    st.integers(1, 5),
+)
+def test_runners_come_ended_or_free_are_as_many_as_jobs_that_wait(
+    waiting: int, runners: list[tuple[bool, bool]], most: int
+) -> None:
+    pools = (replace(LINUX, max_runners=most),)
+    jobs = [queued(n) for n in range(1, waiting + 1)]
+    phases = [Phase.FINISHED if over else Phase.RUNNING for over, _ in runners]
+    there = [runner(n, queued(), phase) for n, phase in enumerate(phases)]
+    bound = {name(n): queued(90 + n) for n, (_, told) in enumerate(runners) if told}
+    known = Fleet(
+        CLUSTER,
+        pools,
+        jobs,
+        [each for each in there if each.phase is Phase.RUNNING],
+        bound,
+        ended=[each for each in there if each.phase is Phase.FINISHED],
+    )
+    serve = sum(not told for _, told in runners)
+    room = most - sum(not over for over, _ in runners)
+    assert len(to_start(known)) == max(0, min(waiting - serve, room))
+
+
 def test_other_repositories_and_labels_need_runners_of_their_own() -> None:
     idle = [runner(1, queued(1))]
     jobs = [queued(2, repository="acme/api"), queued(3, "big")]
