@@ -41,6 +41,22 @@ class Life:
         self.scope.cancel()
 
 
+@asynccontextmanager
+async def living(world: World, root: Root) -> AsyncIterator[Life]:
+    """Run a tree for the block; end it in order behind it, unless it was killed."""
+    scope = trio.CancelScope()
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        with scope:
+            await root.run(task_status=task_status)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run)
+        yield Life(root, world, CoreHub(world, root), scope)
+        if not scope.cancel_called:
+            root.stop()
+
+
 class Cluster:
     """Simulated stores and engines."""
 
@@ -86,18 +102,8 @@ class Cluster:
     async def life(self) -> AsyncIterator[Life]:
         """Run the tree for the block; end it in order behind it, unless it was killed."""
         world = await self.new_world()
-        root = Root(build_tree(world).spec())
-        scope = trio.CancelScope()
-
-        async def run(*, task_status: trio.TaskStatus[None]) -> None:
-            with scope:
-                await root.run(task_status=task_status)
-
-        async with trio.open_nursery() as nursery:
-            await nursery.start(run)
-            yield Life(root, world, CoreHub(world, root), scope)
-            if not scope.cancel_called:
-                root.stop()
+        async with living(world, Root(build_tree(world).spec())) as life:
+            yield life
 
     async def finished(self, life: Life, *job_ids: str, within: float = 600.0) -> list[Job]:
         """Wait until these jobs are FINISHED; fail when they are not in time."""

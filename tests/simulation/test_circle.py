@@ -58,8 +58,7 @@ async def test_a_runner_that_nobody_needs_any_more_goes(autojump_clock: MockCloc
             job = at.order()
             while not at.runners():
                 await trio.sleep(0.05)
-            work = at.github.state.work
-            work.cancel_job(work.jobs[job])
+            at.cancel(job)
             await at.until_completed(within=300)
         all_is_well(at)
 
@@ -91,18 +90,17 @@ async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
     )
     async with circle(plan, seed=seed) as at:
         async with at.life():
-            work = at.github.state.work
             ends = ["", "", "", "", "fail", "linger", "hang"]
             names = [f"build {at.rng.randint(1, 40)}s {at.rng.choice(ends)}" for _ in range(JOBS)]
             jobs = [at.order(name) for name in names]
             endless = [job for job, name in zip(jobs, names, strict=True) if "hang" in name]
             for job in [*at.rng.sample(jobs, min(CANCELLED, JOBS // 3)), *endless]:
                 await trio.sleep(at.rng.uniform(0, 4))
-                if work.jobs[job].status != "completed":
-                    work.cancel_job(work.jobs[job])
+                at.cancel(job)
             await at.until_completed(within=3 * 3600)
             await trio.sleep(120)
         all_is_well(at)
+        assert {"error", "lost", "dropped", "doubled", "crosswise"} <= at.struck()
         assert await at.runners_started() <= 1.5 * JOBS
 
 
