@@ -100,7 +100,7 @@ async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
             await at.until_completed(within=3 * 3600)
             await trio.sleep(120)
         all_is_well(at)
-        assert {"error", "lost", "dropped", "doubled", "crosswise"} <= at.struck()
+        assert {"error", "lost", "webhook.dropped", "webhook.doubled", "crosswise"} <= at.struck()
         assert await at.runners_started() <= 1.5 * JOBS
 
 
