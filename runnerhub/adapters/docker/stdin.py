@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 from aiodocker.stream import Stream
 
-from runnerhub.adapters.docker.client import Client, Refused
+from runnerhub.adapters.docker.rare import Rare
+from runnerhub.adapters.docker.refusal import Refused
 from runnerhub.ports.errors import EngineUnavailable
 from runnerhub.runtime import Bridge, shielded
 
@@ -16,7 +17,7 @@ _SECONDS = 10.0
 class DockerStdin:
     """`ports.engine.Stdin` on a real engine."""
 
-    def __init__(self, bridge: Bridge, client: Client, stream: Stream) -> None:
+    def __init__(self, bridge: Bridge, client: Rare, stream: Stream) -> None:
         self._bridge = bridge
         self._client = client
         self._stream = stream
@@ -34,7 +35,7 @@ class DockerStdin:
 
 
 @asynccontextmanager
-async def open_stdin(bridge: Bridge, client: Client, name: str) -> AsyncIterator[DockerStdin]:
+async def open_stdin(bridge: Bridge, client: Rare, name: str) -> AsyncIterator[DockerStdin]:
     """Attach to a container's stdin alone; leaving lets the container read the end."""
     stream = client.attach_stdin(name)
     try:
@@ -48,6 +49,6 @@ async def open_stdin(bridge: Bridge, client: Client, name: str) -> AsyncIterator
             await bridge.call(stream.close)
 
 
-async def _open(client: Client, stream: Stream) -> None:
+async def _open(client: Rare, stream: Stream) -> None:
     async with client.translate(), asyncio.timeout(_SECONDS):
         await stream.__aenter__()

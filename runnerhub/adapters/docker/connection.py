@@ -1,0 +1,180 @@
+"""One HTTP/1.1 connection to an engine: a request, its answer, and whether there may be another.
+
+    ask ─▶ head ─▶ read … read ─▶ b"" ─▶ clean: ready for the next request
+      └─ time up, cancelled, broken off, or more than was asked for ─▶ closed, never used again
+
+Whoever gives up in the middle closes it: an answer that is half read would be taken for that to
+the next question.
+"""
+
+from typing import Any
+
+import httptools
+import trio
+
+from runnerhub.adapters.docker.link import Link
+from runnerhub.adapters.docker.refusal import ERRORS_FROM
+from runnerhub.runtime.timekeeper import timekeeper
+
+_NO_HEAD = 0
+_CONTINUE = 200  # what is below it comes ahead of the answer
+
+
+class NoAnswer(OSError):
+    """The connection ended before a byte of the answer."""
+
+
+class BrokenOff(OSError):
+    """The connection ended inside an answer, or what came is no HTTP."""
+
+
+class Connection:
+    """A connection that a single task uses.
+
+    Attributes:
+        status: of the present answer; 0 until its head has come.
+        used: whether it has carried an answer before.
+        idle_since: when its last answer had come whole, by trio's clock.
+    """
+
+    __slots__ = (
+        "_heard",
+        "_keep",
+        "_late",
+        "_link",
+        "_parser",
+        "_parts",
+        "_whole",
+        "idle_since",
+        "status",
+        "used",
+    )
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._parts: list[bytes] = []
+        self._heard = self._keep = self._late = self._whole = False
+        self.status = _NO_HEAD
+        self.used = False
+        self.idle_since = 0.0
+
+    # ------------------------------------------------------------------ the parser calls these
+
+    def on_headers_complete(self) -> None:
+        """A head has come whole."""
+        if self._whole:
+            raise BrokenOff("more than was asked for")
+        status = self._parser.get_status_code()
+        if status >= _CONTINUE:
+            self.status = status
+
+    def on_body(self, part: bytes) -> None:
+        """Take a part of the body."""
+        self._parts.append(part)
+
+    def on_message_complete(self) -> None:
+        """An answer has come whole."""
+        self._whole = self.status != _NO_HEAD
+        self._keep = self._parser.should_keep_alive()
+
+    # ------------------------------------------------------------------ for one request
+
+    async def ask(self, request: bytes, seconds: float, *, whole: bool) -> None:
+        """Send a request and wait for the answer's head, or for all of it if it is an error.
+
+        Args:
+            request: as it goes over the wire.
+            seconds: for all of this, from now on. An answer that is there by then counts, however
+                late this task gets to read it.
+            whole: whether to wait for the answer's end in any case.
+
+        Raises:
+            NothingSent: the engine has not got a byte of it.
+            NoAnswer: it may have got all of it.
+            BrokenOff: the answer ended too early, or is none.
+            TimeoutError: the time is up.
+            OSError: the connection is no more.
+        """
+        self._heard = self._late = self._whole = False
+        self.status = _NO_HEAD
+        keeper = timekeeper()
+        keeper.add(self, seconds)
+        try:
+            await self._link.send(request)
+            while not (self._whole or (self._is_good and not whole)):
+                if self._late:
+                    raise TimeoutError("no answer in time")
+                await self._take()
+        except trio.ClosedResourceError:
+            if self._late:
+                raise TimeoutError("no answer in time") from None
+            raise BrokenOff("the connection was closed") from None
+        finally:
+            keeper.discard(self, seconds)
+
+    @property
+    def _is_good(self) -> bool:
+        return _NO_HEAD < self.status < ERRORS_FROM
+
+    def fail(self, _: Exception) -> None:
+        """Let the time of a request be up."""
+        self._late = True
+        if self._link.is_silent():
+            self._link.close()
+
+    async def read(self) -> bytes:
+        """Wait for more of the answer's body, b"" at its end. Cancelling it loses nothing.
+
+        Raises:
+            BrokenOff: it ended too early.
+            OSError: the connection is no more.
+        """
+        while not self._parts:
+            if self._whole:
+                return b""
+            try:
+                await self._take()
+            except trio.ClosedResourceError:
+                raise BrokenOff("the connection was closed") from None
+        return self.body()
+
+    def body(self) -> bytes:
+        """Return what has come of the body since the last call."""
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _take(self) -> None:
+        broken = BrokenOff if self._heard else NoAnswer
+        try:
+            data = await self._link.receive()
+        except OSError as error:
+            raise broken(error.errno, error.strerror) from error
+        if not data and self.status >= ERRORS_FROM:
+            self._whole, self._keep = True, False  # words of something before the engine
+            return
+        if not data:
+            # Engines say how long each answer is, or send it in chunks; so this is never its end.
+            raise broken("the engine closed the connection")
+        self._heard = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise BrokenOff(f"no HTTP: {error}") from error
+
+    # ------------------------------------------------------------------ between requests
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the answer has come whole and another may follow."""
+        return self._whole and self._keep
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the engine has left an idle connection open, and silent."""
+        return self._link.is_silent()
+
+    def close(self) -> None:
+        """End it, whatever it is in. Harmless when repeated."""
+        self._link.close()
+        self._parser = None  # it knows this object, and this object it
