@@ -126,7 +126,7 @@ class WholeNode:
 
     def servers_cpu_seconds(self) -> float:
         """Return the processor time of its PostgreSQL and Valkey, as far as they still live."""
-        return sum(cpu_seconds(pid) for pid in _below(self.pid))
+        return sum(cpu_seconds(pid) for pid in below(self.pid))
 
     def resident(self) -> int:
         """Return its resident memory in bytes, without its servers."""
@@ -223,7 +223,8 @@ def a_whole_node(
             node.stop()
 
 
-def _below(pid: int) -> list[int]:
+def below(pid: int) -> list[int]:
+    """Return the processes that a process has started, and theirs."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -54,7 +54,7 @@ class Attempt:
         self.kit = host.shelf.find(plan.sandbox_id)
         self.joins_holder = self.kit is not None and self.kit.recipe.pool is None
         self.plan: SandboxPlan = replace(plan, has_holder=adopted or self.joins_holder)
-        self.pump = LogPump(world, host, job, self.plan.main)
+        self.pump = LogPump(world, host, job, self.plan.main, begun=adopted)
         self.may_be_registered = adopted
         self.secret_env: dict[str, str] = {}
         self.is_over = False

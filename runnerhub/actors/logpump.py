@@ -28,17 +28,27 @@ FIRST_SECONDS = 0.01
 class LogPump:
     """Pump the log of one attempt's main container until its end.
 
+    Args:
+        world: the ledger and settings.
+        host: where the container is.
+        job: whose attempt it is.
+        container: its name.
+        begun: whether another pump may have written some of this log.
+
     Attributes:
         done: set when the log is in the ledger, whole.
         says_disk_full: whether a line says that no space is left.
         says_never_handed: whether a warm sandbox says that it was handed no job.
     """
 
-    def __init__(self, world: World, host: HostState, job: Job, container: str) -> None:
+    def __init__(
+        self, world: World, host: HostState, job: Job, container: str, *, begun: bool
+    ) -> None:
         self._world = world
         self._host = host
         self._job = job
         self._container = container
+        self._begun = begun
         self._seq = 0
         self._stored = 0
         self._cursor = LogCursor()
@@ -49,7 +59,8 @@ class LogPump:
 
     async def run(self) -> None:
         """Pump to the end. Cancelling it loses nothing: the cursor says where to go on."""
-        await self._find_end()
+        if self._begun:
+            await self._find_end()
         while not self.done.is_set():
             ticket = self._host.changed.ticket()
             try:

@@ -2,6 +2,13 @@
 
 Every method may raise `LedgerUnavailable`; then nothing is known of its effect, and calling it
 again is safe: each is a compare-and-set, or unique by key.
+
+What is asked for at once may share a transaction; that shows in nothing but the price. Nobody's
+error is another's. Cancelling a call takes nothing back: what it writes may still be written, also
+a while after the call has ended, as if its answer had been lost. But a job's steps (`advance`,
+`conclude`, `finish`, `give_back`) are taken in the order in which a process asked for them, and so
+are `append_log` and `log_end` of a job: what a cancelled call left behind is never seen to come
+later than what was asked after it.
 """
 
 from collections.abc import Collection, Mapping, Sequence

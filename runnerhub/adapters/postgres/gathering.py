@@ -1,12 +1,12 @@
-"""Look-ups that are made together: all that were asked for while the last one was under way.
+"""Statements that are made together: for all that was asked while the last one was under way.
 
-    asked ──▶ ┌ the next look-up ┐ ──when the last has ended──▶ one statement ──▶ each its own
+    asked ──▶ ┌ the next batch ┐ ──when the last has ended──▶ one statement ──▶ each its own answer
 
-A lone question goes out at once. Under load a statement, a connection and a crossing of the bridge
-are shared by all who ask, where each of them costs more than the answer.
+A lone question goes out at once. Under load a statement, a connection, a commit and a crossing of
+the bridge are shared by all who ask, where each of them costs more than the answer.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runnerhub.ports.errors import LedgerUnavailable
@@ -16,63 +16,90 @@ from runnerhub.runtime.ref import ReplyTo
 if TYPE_CHECKING:
     import asyncio
 
-K = TypeVar("K")
+A = TypeVar("A")
 V = TypeVar("V")
 
 
-class Gathering(Generic[K, V]):
-    """Find values by their keys.
+class Gathering(Generic[A, V]):
+    """Have what many ask done together.
 
     Args:
-        bridge: to the loop that the look-ups run on.
-        look_up: an asyncio function that returns what there is of some keys. It is bounded.
+        bridge: to the loop that the statements run on.
+        work: an asyncio function that does what some ask, and returns an answer or an error for
+            each, in their order. It is bounded. What it raises is everybody's if the ledger is
+            unavailable; otherwise each is done again alone, so that one spoils nothing for others.
+        apart: of two that have this in common the later is done after the earlier has ended.
+        most: so many are done together.
     """
 
     def __init__(
-        self, bridge: Bridge, look_up: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]
+        self,
+        bridge: Bridge,
+        work: Callable[[Sequence[A]], Awaitable[Sequence[V | Exception]]],
+        *,
+        apart: Callable[[A], Hashable] | None = None,
+        most: int = 256,
     ) -> None:
         self._bridge = bridge
-        self._look_up = look_up
-        self._asked: dict[K, list[ReplyTo[V | None]]] = {}
+        self._work = work
+        self._apart = apart
+        self._most = most
+        self._waiting: list[tuple[A, ReplyTo[V]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self, key: K) -> V | None:
-        """Return the value of a key as it is now or later; None when there is none.
+    async def ask(self, what: A) -> V:
+        """Have something done, now or later, and return the answer, or raise the error.
 
-        Cancelling it leaves the look-up to the others. Raises what the look-up raises.
+        Cancelling it takes nothing back: it may be done afterwards, before what is asked later.
         """
-        reply: ReplyTo[V | None] = ReplyTo()
-        self._asked.setdefault(key, []).append(reply)
+        reply: ReplyTo[V] = ReplyTo()
+        self._waiting.append((what, reply))
         if self._task is None:
-            self._task = self._bridge.start_task(self._work())
+            self._task = self._bridge.start_task(self._run())
         return await reply.wait()
 
     async def close(self) -> None:
-        """End a look-up that is under way; who waits for it is told. Harmless when repeated."""
+        """End what is under way; who waits for it is told. Harmless when repeated."""
         if self._task is not None:
             await self._bridge.end_task(self._task)
 
-    async def _work(self) -> None:
-        asked: dict[K, list[ReplyTo[V | None]]] = {}
+    async def _run(self) -> None:
+        batch: list[tuple[A, ReplyTo[V]]] = []
         try:
-            while self._asked:
-                asked, self._asked = self._asked, {}
-                await self._answer(asked)
+            while batch := self._next():
+                await self._answer(batch)
         finally:
             self._task = None
-            left, self._asked = [asked, self._asked], {}
-            for reply in (reply for each in left for replies in each.values() for reply in replies):
+            left, self._waiting = [*batch, *self._waiting], []
+            for _, reply in left:
                 reply.fail(LedgerUnavailable("the ledger was closed"))  # none is left but then
 
-    async def _answer(self, asked: Mapping[K, Collection[ReplyTo[V | None]]]) -> None:
+    def _next(self) -> list[tuple[A, ReplyTo[V]]]:
+        if self._apart is None:
+            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            return batch
+        batch, later, taken = [], [], set[Hashable]()
+        for each in self._waiting:
+            key = self._apart(each[0])
+            if key in taken or len(batch) == self._most:
+                later.append(each)
+            else:
+                batch.append(each)
+            taken.add(key)
+        self._waiting = later
+        return batch
+
+    async def _answer(self, batch: Sequence[tuple[A, ReplyTo[V]]]) -> None:
         try:
-            found = await self._look_up(asked.keys())
+            answers = await self._work([what for what, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-            for replies in asked.values():
-                for reply in replies:
-                    reply.fail(error)
-        else:
-            for key, replies in asked.items():
-                value = found.get(key)
-                for reply in replies:
-                    reply.send(value)
+            if len(batch) > 1 and not isinstance(error, LedgerUnavailable):
+                for each in batch:
+                    await self._answer([each])
+                return
+            answers = [error] * len(batch)
+        for (_, reply), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Exception):
+                reply.fail(answer)
+            else:
+                reply.send(answer)

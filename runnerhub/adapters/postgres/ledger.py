@@ -4,12 +4,14 @@ import secrets
 
 from runnerhub.adapters.postgres.accepting import Accepting
 from runnerhub.adapters.postgres.leases import Leases
+from runnerhub.adapters.postgres.leasing import Leasing
 from runnerhub.adapters.postgres.logs import Logs
+from runnerhub.adapters.postgres.pruning import Pruning
 from runnerhub.adapters.postgres.reading import Reading
 from runnerhub.adapters.postgres.writing import Writing
 
 
-class PostgresLedger(Accepting, Writing, Reading, Leases, Logs):
+class PostgresLedger(Accepting, Leasing, Writing, Reading, Leases, Logs, Pruning):
     """The ledger in PostgreSQL: `PostgresLedger(bridge, url)`, then `open`, at the end `close`."""
 
     async def cluster_id(self) -> str:

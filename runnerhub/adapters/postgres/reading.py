@@ -22,7 +22,7 @@ class Reading(Store):
 
     def __init__(self, bridge: Bridge, url: str, *, connections: int = 10) -> None:
         super().__init__(bridge, url, connections=connections)
-        self._gathered: Gathering[str, Job] = Gathering(bridge, self._some)
+        self._gathered: Gathering[str, Job | None] = Gathering(bridge, self._some)
 
     async def close(self) -> None:
         """Close the connections; harmless when repeated."""
@@ -31,12 +31,13 @@ class Reading(Store):
 
     async def job(self, job_id: str) -> Job | None:
         """Return a job; None when there is none."""
-        return await self._gathered.get(job_id)
+        return await self._gathered.ask(job_id)
 
-    async def _some(self, job_ids: Collection[str]) -> Mapping[str, Job]:
-        sql = "SELECT * FROM jobs WHERE id = ANY($1)"
-        found = await self._work(lambda connection: connection.fetch(sql, list(job_ids)))
-        return {row["id"]: rows.job(row) for row in found}
+    async def _some(self, job_ids: Sequence[str]) -> Sequence[Job | None]:
+        sql, keys = "SELECT * FROM jobs WHERE id = ANY($1)", list(set(job_ids))
+        found = await self._work(lambda connection: connection.fetch(sql, keys))
+        jobs = {row["id"]: rows.job(row) for row in found}
+        return [jobs.get(job_id) for job_id in job_ids]
 
     async def jobs(
         self,

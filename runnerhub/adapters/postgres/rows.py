@@ -1,5 +1,6 @@
 """Between the model and the columns."""
 
+import functools
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -99,7 +100,11 @@ def _service_to_json(service: Service) -> dict[str, object]:
 
 
 def spec_from_json(text: str) -> JobSpec:
-    """Make a spec again."""
+    """Make a spec again. That of a short text is kept: each step of a job asks for the same."""
+    return (_kept if len(text) <= _KEPT_LENGTH else _spec)(text)
+
+
+def _spec(text: str) -> JobSpec:
     fields = json.loads(text)
     run = fields["execution"]
     run["command"] = tuple(run["command"])
@@ -111,6 +116,10 @@ def spec_from_json(text: str) -> JobSpec:
     fields["execution"] = Execution(**run)
     fields["labels"] = tuple(fields["labels"])
     return JobSpec(**fields)
+
+
+_KEPT_LENGTH = 4096  # 2,048 specs are some MB then
+_kept = functools.lru_cache(2048)(_spec)
 
 
 def _service(fields: dict[str, Any]) -> Service:

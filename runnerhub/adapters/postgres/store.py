@@ -39,6 +39,8 @@ def mapped_errors() -> Iterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
+        if isinstance(error, ValueError):  # asyncpg cannot even send it
+            raise PortError(f"PostgreSQL cannot hold it: {error}") from error
         words = str(error) or type(error).__name__
         raise LedgerUnavailable(f"PostgreSQL does not answer: {words}") from error
     except asyncpg.PostgresError as error:

@@ -1,99 +1,20 @@
-"""What happens to a job: each step one statement that checks, moves, and writes history.
+"""What happens to a job, each step a write that checks, moves, and writes history.
 
-A step under a fence locks the host's lease FOR KEY SHARE and compares its present token, so it
-is ordered against a change of owner. The job's own `fence` is that of whoever leased it; an
-owner that came back adopts the job under a higher token.
+Steps under a fence are taken together with those of other jobs (`stepping`); what anybody may do
+is a statement of its own.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runnerhub.adapters.postgres import rows
+from runnerhub.adapters.postgres import rows, stepping
+from runnerhub.adapters.postgres.gathering import Gathering
+from runnerhub.adapters.postgres.stepping import Step
 from runnerhub.adapters.postgres.store import Store
 from runnerhub.model.job import TRANSITIONS, Job, Phase
 from runnerhub.model.outcome import Verdict
-from runnerhub.ports.errors import StaleFence
-from runnerhub.ports.ledger import NO_STAMPS, LeaseJob
-
-# $1 job, $2 fence, $3 attempt, $4 phases it may be in, $5 kind and $6 data of the event.
-_FENCED = """
-WITH held AS (
-    SELECT jobs.id FROM jobs JOIN leases ON leases.resource = 'host:' || jobs.host
-    WHERE jobs.id = $1 AND leases.token = $2 AND jobs.attempt = $3 AND jobs.phase = ANY($4)
-    FOR NO KEY UPDATE OF jobs FOR KEY SHARE OF leases
-), moved AS (
-    UPDATE jobs SET events = events + 1, {sets} FROM held WHERE jobs.id = held.id
-    RETURNING jobs.*
-), noted AS (
-    INSERT INTO job_events (job_id, seq, kind, attempt, data)
-    SELECT id, events, $5, $3, $6::jsonb FROM moved
-)
-SELECT * FROM moved
-"""
-
-# $7 names of stamps, $8 how many seconds ago; those that the job has stay.
-_STAMPED = (
-    "timestamps = coalesce((SELECT jsonb_object_agg(name,"
-    " extract(epoch FROM clock_timestamp()) - ago)"
-    " FROM unnest($7::text[], $8::float8[]) AS stamp (name, ago)), '{}') || timestamps"
-)
-_ADVANCE = _FENCED.format(sets=f"phase = $9, {_STAMPED}")
-_CONCLUDE = _FENCED.format(
-    sets="phase = 'reaping', conclusion = $9, reason = $10, explanation = $11, exit_code = $12,"
-    f" dead_letter = $13, {_STAMPED}"
-)
-_FINISH = _FENCED.format(
-    sets="phase = 'finished', finished_at = clock_timestamp(), timestamps ="
-    " jsonb_build_object('reaped', extract(epoch FROM clock_timestamp())) || timestamps"
-)
-_GIVE_BACK = _FENCED.format(
-    sets="phase = 'queued', attempt = jobs.attempt + 1, strikes = strikes + $7::integer,"
-    " sandbox_id = NULL, host = NULL, fence = NULL,"
-    " not_before = clock_timestamp() + make_interval(secs => $8),"
-    " timestamps = jsonb_build_object('accepted', timestamps -> 'accepted')"
-)
-
-_STANDS = """
-SELECT jobs.*, leases.token FROM jobs LEFT JOIN leases ON leases.resource = 'host:' || jobs.host
-WHERE jobs.id = $1
-"""
-
-_LEASE = """
-WITH held AS (
-    SELECT jobs.id, given.host, given.fence, given.sandbox_id
-    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
-        AS given (id, host, fence, sandbox_id)
-    JOIN jobs ON jobs.id = given.id
-    JOIN leases ON leases.resource = 'host:' || given.host AND leases.token = given.fence
-    WHERE jobs.phase = 'queued'
-        AND (jobs.not_before IS NULL OR jobs.not_before <= clock_timestamp())
-    ORDER BY jobs.id
-    FOR NO KEY UPDATE OF jobs FOR KEY SHARE OF leases
-), moved AS (
-    UPDATE jobs SET events = events + 1, phase = 'leased', host = held.host, fence = held.fence,
-        sandbox_id = held.sandbox_id, not_before = NULL, timestamps = timestamps
-        || jsonb_build_object('claimed', extract(epoch FROM clock_timestamp()),
-                              'placed', extract(epoch FROM clock_timestamp()))
-    FROM held WHERE jobs.id = held.id
-    RETURNING jobs.*
-), noted AS (
-    INSERT INTO job_events (job_id, seq, kind, attempt, data)
-    SELECT id, events, 'leased', attempt,
-        jsonb_build_object('host', host, 'fence', fence, 'sandbox_id', sandbox_id)
-    FROM moved
-)
-SELECT * FROM moved
-"""
-
-# Taken by this very request, whose answer was lost.
-_LEASED_BEFORE = """
-SELECT jobs.* FROM jobs
-JOIN unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
-    AS given (id, host, fence, sandbox_id)
-    ON given.id = jobs.id AND given.sandbox_id = jobs.sandbox_id
-JOIN leases ON leases.resource = 'host:' || jobs.host AND leases.token = given.fence
-WHERE jobs.phase = 'leased' AND jobs.host = given.host
-"""
+from runnerhub.ports.ledger import NO_STAMPS
+from runnerhub.runtime.bridge import Bridge
 
 _OPEN = """
 WITH moved AS (
@@ -121,30 +42,19 @@ _UNCONCLUDED = (Phase.LEASED, Phase.PROVISIONING, Phase.RUNNING)
 class Writing(Store):
     """The steps of a job's life."""
 
-    async def lease_jobs(self, wanted: Sequence[LeaseJob]) -> Sequence[Job]:
-        """Take jobs for hosts; those that this same request took before are among them."""
-        if not wanted:
-            return ()
-        each = {want.job_id: want for want in reversed(wanted)}.values()
-        columns = (
-            [want.job_id for want in each],
-            [want.host for want in each],
-            [want.fence for want in each],
-            [want.sandbox_id for want in each],
+    def __init__(self, bridge: Bridge, url: str, *, connections: int = 10) -> None:
+        super().__init__(bridge, url, connections=connections)
+        self._steps: Gathering[Step, Job] = Gathering(
+            bridge, self._take, apart=lambda step: step.job_id
         )
 
-        async def work(connection: Any) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
-            taken: list[Any] = await connection.fetch(_LEASE, *columns)
-            if len(taken) < len(each):
-                before = {row["id"] for row in taken}
-                also = await connection.fetch(_LEASED_BEFORE, *columns)
-                taken += [row for row in also if row["id"] not in before]
-            return taken
+    async def close(self) -> None:
+        """Close the connections; harmless when repeated."""
+        await self._steps.close()
+        await super().close()
 
-        by_id = {row["id"]: rows.job(row) for row in await self._run(work)}
-        return [
-            by_id[job_id] for job_id in dict.fromkeys(w.job_id for w in wanted) if job_id in by_id
-        ]
+    async def _take(self, steps: Sequence[Step]) -> Sequence[Job | Exception]:
+        return await self._work(lambda connection: stepping.take(connection, steps))
 
     async def advance(
         self,
@@ -160,11 +70,8 @@ class Writing(Store):
         if to in (Phase.PROVISIONING, Phase.RUNNING):
             before += [phase for phase, after in TRANSITIONS.items() if to in after]
         stamped = {**dict.fromkeys(stamps, 0.0), **ago}
-        data = rows.dump({"stamps": list(stamped)})
-        names, seconds = list(stamped), list(stamped.values())
-        where = (job_id, fence, attempt)
-        row = await self._fenced(_ADVANCE, where, before, to, data, names, seconds, to)
-        return rows.job(row)
+        data, times = rows.dump({"stamps": list(stamped)}), rows.dump(stamped)
+        return await self._steps.ask(Step(job_id, fence, attempt, before, to, to, data, times))
 
     async def conclude(
         self,
@@ -177,21 +84,34 @@ class Writing(Store):
         ago: Mapping[str, float] = NO_STAMPS,
     ) -> Job:
         """Write the conclusion; the first one stands."""
-        where = (job_id, fence, attempt)
-        after = (Phase.REAPING, Phase.FINISHED)
-        args = (list(ago), list(ago.values()), *_columns(verdict), dead_letter)
-        return rows.job(
-            await self._fenced(
-                _CONCLUDE, where, _UNCONCLUDED, "concluded", _told(verdict), *args, after=after
+        return await self._steps.ask(
+            Step(
+                job_id,
+                fence,
+                attempt,
+                _UNCONCLUDED,
+                Phase.REAPING,
+                "concluded",
+                _told(verdict),
+                rows.dump(dict(ago)),
+                after=(Phase.REAPING, Phase.FINISHED),
+                dead_letter=dead_letter,
             )
         )
 
     async def finish(self, job_id: str, fence: int, attempt: int) -> Job:
         """REAPING → FINISHED."""
-        where = (job_id, fence, attempt)
-        after = (Phase.FINISHED,)
-        return rows.job(
-            await self._fenced(_FINISH, where, (Phase.REAPING,), "finished", "{}", after=after)
+        return await self._steps.ask(
+            Step(
+                job_id,
+                fence,
+                attempt,
+                (Phase.REAPING,),
+                Phase.FINISHED,
+                "finished",
+                ago='{"reaped":0}',
+                after=(Phase.FINISHED,),
+            )
         )
 
     async def give_back(
@@ -206,13 +126,18 @@ class Writing(Store):
         delay_seconds: float,
     ) -> Job:
         """Back to QUEUED, as a new attempt."""
-        data = rows.dump(
-            {"reason": reason, "explanation": rows.clean(explanation), "strike": strike}
-        )
-        where = (job_id, fence, attempt)
-        args = (int(strike), float(delay_seconds))
-        return rows.job(
-            await self._fenced(_GIVE_BACK, where, _UNCONCLUDED, "given_back", data, *args)
+        told = {"reason": reason, "explanation": rows.clean(explanation), "strike": strike}
+        return await self._steps.ask(
+            Step(
+                job_id,
+                fence,
+                attempt,
+                _UNCONCLUDED,
+                Phase.QUEUED,
+                "given_back",
+                rows.dump(told),
+                delay=float(delay_seconds),
+            )
         )
 
     async def conclude_queued(self, job_id: str, verdict: Verdict) -> Job | None:
@@ -231,39 +156,6 @@ class Writing(Store):
 
         row = await self._run(work)
         return rows.job(row) if row else None
-
-    async def _fenced(
-        self,
-        sql: str,
-        where: tuple[str, int, int],
-        before: Sequence[Phase],
-        kind: str,
-        data: str,
-        *args: object,
-        after: Sequence[Phase] = (),
-    ) -> Any:  # noqa: ANN401 - asyncpg has no types
-        """Do a fenced step; return the job where the step was done before."""
-        job_id, fence, attempt = where
-
-        async def work(connection: Any) -> Any:  # noqa: ANN401 - asyncpg has no types
-            row = await connection.fetchrow(sql, *where, list(before), kind, data, *args)
-            if row is not None:
-                return row
-            row = await connection.fetchrow(_STANDS, job_id)
-            if row is None:
-                raise StaleFence(f"there is no job {job_id}")
-            if sql is _GIVE_BACK:
-                # Who gave it back is no longer known, and does not matter: it was this attempt.
-                if row["phase"] == Phase.QUEUED and row["attempt"] == attempt + 1:
-                    return row
-            elif row["token"] == fence and row["attempt"] == attempt and row["phase"] in after:
-                return row
-            raise StaleFence(
-                f"job {job_id} is {row['phase']} on {row['host']} in attempt {row['attempt']} under"
-                f" token {row['token']}; attempt {attempt} under token {fence} may not change it"
-            )
-
-        return await self._run(work)
 
 
 def _columns(verdict: Verdict) -> tuple[str, str, str, int | None]:

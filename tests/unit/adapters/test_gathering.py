@@ -1,7 +1,7 @@
-"""Look-ups that are made together: who asks meanwhile, who leaves, and what goes wrong."""
+"""What is done together: who asks meanwhile, who leaves, who is kept apart, what goes wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import trio
@@ -14,6 +14,10 @@ from runnerhub.runtime import Bridge, run_guest
 Found = Gathering[str, str]
 
 
+class Spoilt(Exception):
+    pass
+
+
 class Store:
     """Answers when it is let; notes what it was asked."""
 
@@ -21,14 +25,18 @@ class Store:
         self.asked: list[list[str]] = []
         self.let = asyncio.Event()
         self.broken = False
-        self.found: Found = Gathering(bridge, self.look_up)
+        self.found: Found = Gathering(bridge, self.do)
+        # Of two that begin with the same letter the later one waits.
+        self.apart: Found = Gathering(bridge, self.do, apart=lambda what: what[0], most=3)
 
-    async def look_up(self, keys: Collection[str]) -> Mapping[str, str]:
-        self.asked.append(sorted(keys))
+    async def do(self, asked: Sequence[str]) -> Sequence[str | Exception]:
+        self.asked.append(list(asked))
         await self.let.wait()
         if self.broken:
             raise LedgerUnavailable("away")
-        return {key: key.upper() for key in keys if key != "none"}
+        if "poison" in asked:
+            raise Spoilt
+        return [Spoilt(what) if what == "bad" else what.upper() for what in asked]
 
     async def until_asked(self, times: int) -> None:
         while len(self.asked) < times:
@@ -45,21 +53,72 @@ def case(body: Callable[[Store], Awaitable[None]]) -> None:
 
 def test_who_asks_meanwhile_is_answered_by_the_next_one() -> None:
     async def body(store: Store) -> None:
-        answers: list[str | None] = []
+        answers: list[str] = []
 
-        async def ask(key: str) -> None:
-            answers.append(await store.found.get(key))
+        async def ask(what: str) -> None:
+            answers.append(await store.found.ask(what))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask, "a")
             await store.until_asked(1)
-            for key in ("b", "none", "a", "b"):
-                nursery.start_soon(ask, key)
+            for what in ("b", "a", "b"):
+                nursery.start_soon(ask, what)
             await trio.testing.wait_all_tasks_blocked()
             store.let.set()
-        assert store.asked == [["a"], ["a", "b", "none"]]
-        assert sorted(map(str, answers)) == ["A", "A", "B", "B", "None"]
-        assert await store.found.get("c") == "C"
+        assert [sorted(asked) for asked in store.asked] == [["a"], ["a", "b", "b"]]
+        assert sorted(answers) == ["A", "A", "B", "B"]
+        assert await store.found.ask("c") == "C"
+
+    case(body)
+
+
+def test_what_is_to_be_kept_apart_is_done_in_the_order_in_which_it_was_asked() -> None:
+    async def body(store: Store) -> None:
+        async with trio.open_nursery() as nursery:
+            for what in ("x", "a1", "a2", "b1", "a3", "c1", "d1", "b2"):
+                nursery.start_soon(store.apart.ask, what)
+                await trio.testing.wait_all_tasks_blocked()
+            store.let.set()
+        rest = [["a1", "b1", "c1"], ["a2", "d1", "b2"], ["a3"]]
+        assert store.asked == [["x"], *rest]
+
+    case(body)
+
+
+@pytest.mark.parametrize("spoilt", ["bad", "poison"])
+def test_what_fails_alone_fails_nobody_else(spoilt: str) -> None:
+    async def body(store: Store) -> None:
+        answers: list[str] = []
+
+        async def ask(what: str) -> None:
+            try:
+                answers.append(await store.apart.ask(what))
+            except Spoilt:
+                answers.append("spoilt")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, "a")
+            await store.until_asked(1)
+            for what in ("e", spoilt, "c"):
+                nursery.start_soon(ask, what)
+            await trio.testing.wait_all_tasks_blocked()
+            store.let.set()
+        assert sorted(answers) == sorted(["A", "E", "C", "spoilt"])
+
+    case(body)
+
+
+def test_what_was_asked_is_done_though_who_asked_has_left() -> None:
+    async def body(store: Store) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.found.ask, "a")
+            await store.until_asked(1)
+            nursery.start_soon(store.found.ask, "b")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        store.let.set()
+        assert await store.found.ask("c") == "C"
+        assert store.asked == [["a"], ["b", "c"]]
 
     case(body)
 
@@ -69,12 +128,12 @@ def test_who_leaves_takes_nobody_along() -> None:
         async with trio.open_nursery() as nursery:
 
             async def stay() -> None:
-                assert await store.found.get("a") == "A"
+                assert await store.found.ask("a") == "A"
 
             nursery.start_soon(stay)
             await store.until_asked(1)
             with trio.move_on_after(0.01) as left:
-                await store.found.get("b")
+                await store.found.ask("b")
             assert left.cancelled_caught
             store.let.set()
 
@@ -89,12 +148,12 @@ def test_a_failure_is_of_all_who_asked_and_of_nobody_after() -> None:
 
             async def ask() -> None:
                 with pytest.raises(LedgerUnavailable, match="away"):
-                    await store.found.get("a")
+                    await store.found.ask("a")
 
             for _ in range(3):
                 nursery.start_soon(ask)
         store.broken = False
-        assert await store.found.get("a") == "A"
+        assert await store.found.ask("a") == "A"
 
     case(body)
 
@@ -105,7 +164,7 @@ def test_closing_it_tells_who_waits() -> None:
 
             async def ask(key: str) -> None:
                 with pytest.raises(LedgerUnavailable, match="closed"):
-                    await store.found.get(key)
+                    await store.found.ask(key)
 
             nursery.start_soon(ask, "a")
             await store.until_asked(1)
