@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults, WebhookFaults
 from runnerhub.sim.github.rest import apps, hooks, places, runners, runs
 from tests.contract.github.description import Watcher, description
+from tests.simulation.circle import circle
 from tests.unit.sim_github.sut import HOOK, REPO, Sim
 
 ACTIONS = f"{REPO}/actions"
@@ -133,6 +136,27 @@ async def test_every_route_answers_as_described(sim: Sim, autojump_clock: MockCl
     routes = [route for module in (apps, hooks, places, runners, runs) for route in module.ROUTES]
     good = {name for name, status in watcher.seen if status < 400}
     assert {route.name for route in routes} - good == set()
+
+
+async def test_all_that_a_cluster_is_answered_is_as_described(
+    node_modules: Path, autojump_clock: MockClock
+) -> None:
+    watcher = Watcher(node_modules)
+    plan = FaultPlan(
+        seed=4,
+        rest=RestFaults(lost=0.05, forbidden=0.1, too_many=0.1, retry_after=1),
+        webhooks=WebhookFaults(dropped=0.5, reordered=1.0),
+        runners=RunnerFaults(crosswise=1.0, ghost=0.1),
+    )
+    async with circle(plan) as at:
+        at.github.site.watchers.append(watcher)
+        async with at.life():
+            for job in [at.order("build 5s") for _ in range(30)][::5]:
+                await trio.sleep(1)
+                at.cancel(job)
+            await at.until_completed()
+    assert watcher.objections == [], "\n".join(watcher.objections)
+    assert {status for _, status in watcher.seen} >= {200, 201, 204, 403, 429}
 
 
 async def test_every_webhook_is_as_described(
