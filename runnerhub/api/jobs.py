@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,7 @@ jobs = Blueprint("jobs", __name__)
 
 LIMIT_FORM = re.compile(r"[1-9][0-9]{0,3}")
 MOST_JOBS = 1000
+ATTEMPT_FORM = re.compile(r"[1-9][0-9]{0,2}")
 FOLLOW = {"true": True, "false": False, "1": True, "0": False}
 
 Answer = tuple[Mapping[str, Any], int]
@@ -108,11 +110,19 @@ async def events(job_id: str) -> Answer:
 @needs("read")
 async def logs(job_id: str) -> Response:
     """Return a job's log; with follow=true until the job is completed."""
-    asked = parameters("follow").get("follow", "false")
+    args = parameters("follow", "attempt")
+    asked, attempt = args.get("follow", "false"), args.get("attempt")
     if asked not in FOLLOW:
         raise Problem(HTTPStatus.BAD_REQUEST, "follow must be true or false")
     follow = FOLLOW[asked]
+    if attempt is not None and follow:
+        raise Problem(HTTPStatus.BAD_REQUEST, "attempt names one; follow=true goes over all")
     job = await the_job(job_id)
+    if attempt is not None:
+        if not ATTEMPT_FORM.fullmatch(attempt) or int(attempt) > job.attempt:
+            words = f"attempt must be a whole number from 1 to {job.attempt}"
+            raise Problem(HTTPStatus.BAD_REQUEST, words)
+        job = replace(job, attempt=int(attempt))
     parts = hub().follow_log(job, follow=follow)
     answer = Response(parts, content_type="text/plain; charset=utf-8")
     answer.timeout = None  # a followed log lasts as long as its job

@@ -45,7 +45,10 @@ PAGE: Mapping[str, Mapping[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 }
 SEEN = {name: schema for name, schema in PAGE.items() if name != "status"}
-FOLLOW: Mapping[str, Mapping[str, Any]] = {"follow": {"type": "boolean", "default": False}}
+LOG: Mapping[str, Mapping[str, Any]] = {
+    "follow": {"type": "boolean", "default": False},
+    "attempt": {"type": "integer", "minimum": 1},
+}
 
 JOB, HOST = {200: JobView}, {200: HostStatus}
 READ, ACT = (401, 404, 503), (401, 403, 404, 503)
@@ -66,7 +69,7 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
     "/api/jobs/{id}": {"get": Route("Return a job", "viewer", JOB, READ)},
     "/api/jobs/{id}/status": {"get": Route("Return where a job stands", "viewer", JOB, READ)},
     "/api/jobs/{id}/logs": {
-        "get": Route("Return or follow a log", "viewer", {200: TEXT}, READ, FOLLOW)
+        "get": Route("Return or follow a log", "viewer", {200: TEXT}, READ, LOG)
     },
     "/api/jobs/{id}/events": {
         "get": Route("Return a job's history", "viewer", {200: HistoryView}, READ)

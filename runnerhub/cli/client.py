@@ -134,14 +134,19 @@ class Client:
                 return {"jobs": found, "next_cursor": cursor}
 
     @contextmanager
-    def log(self, job_id: str, *, follow: bool) -> Iterator[Iterator[bytes]]:
-        """Open a job's log, and yield it in parts as they come."""
+    def log(
+        self, job_id: str, *, follow: bool, attempt: int | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Open the log of a job, or of one of its attempts, and yield it in parts as they come."""
         import httpx
 
+        params: dict[str, str | int] = {"follow": str(follow).lower()}
+        if attempt is not None:
+            params["attempt"] = attempt
         with self._http.stream(
             "GET",
             f"/api/jobs/{quoted(job_id)}/logs",
-            params={"follow": str(follow).lower()},
+            params=params,
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=None),
         ) as answer:
             if answer.is_error:

@@ -54,12 +54,17 @@ def logs(
     job_id: JobId,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it is completed.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, max=999, help="Of this attempt; else of the present one.")
+    ] = None,
     patience: Patience = DEFAULT_PATIENCE,
     as_json: Annotated[
         bool, typer.Option("--json", help='Print {"line": "…"} for each line.')
     ] = False,
 ) -> None:
     """Print a job's log."""
+    if follow and attempt is not None:
+        fail("give --follow, which goes over all attempts, or --attempt", 2)
     out = JsonLog() if as_json else RawLog()
     with plainly():
         client = Client()
@@ -67,7 +72,7 @@ def logs(
             if follow:
                 Follower(client, job_id, out.write, patience).follow()
             else:
-                with client.log(job_id, follow=False) as parts:
+                with client.log(job_id, follow=False, attempt=attempt) as parts:
                     for part in parts:
                         out.write(part)
         except ContactLost as lost:

@@ -106,7 +106,19 @@ bodies = st.one_of(
 )
 
 words = st.sampled_from(
-    ["status", "repository", "cursor", "limit", "follow", "queued", "completed", "true", "1", "-1"]
+    [
+        "status",
+        "repository",
+        "cursor",
+        "limit",
+        "follow",
+        "attempt",
+        "queued",
+        "completed",
+        "true",
+        "1",
+        "-1",
+    ]
 )
 raw_words = st.binary(max_size=12).map(lambda raw: quote_from_bytes(raw, safe="&=;+%?/:@"))
 queries = st.lists(

@@ -1,6 +1,7 @@
 """Reading, listing, cancelling and requeueing, with sound words and with garbage."""
 
 import pytest
+import trio
 
 from tests.api.conftest import Door, body
 
@@ -42,6 +43,25 @@ async def test_a_followed_log_ends_with_its_job(door: Door) -> None:
     made = await (await door.delegate(body())).get_json()
     answer = await door.get(f"/api/jobs/{made['id']}/logs?follow=true")
     assert b"hello" in await answer.get_data()
+
+
+async def test_each_attempt_keeps_its_log(door: Door) -> None:
+    command = ["sh", "-c", "echo hello; sleep 20"]
+    made = await (await door.delegate(body(execution={"command": command}))).get_json()
+    logs = f"/api/jobs/{made['id']}/logs"
+    await trio.sleep(5)
+    first = await (await door.get(logs)).get_data()
+    door.cluster.engines["h1"].crash(down_seconds=3)
+    (job,) = await door.cluster.finished(door.life, made["id"])
+    assert job.attempt == 2
+    assert b"hello" in first
+    assert await (await door.get(f"{logs}?attempt=1")).get_data() == first
+    for query in ("", "?attempt=2"):
+        assert b"hello" in await (await door.get(logs + query)).get_data()
+    for query in ("attempt=3", "attempt=0", "attempt=", "attempt=x", "attempt=1&follow=true"):
+        answer = await door.get(f"{logs}?{query}")
+        assert answer.status_code == 400
+        assert "attempt" in (await answer.get_json())["detail"]
 
 
 async def test_an_absent_ledger_is_503(door: Door) -> None:

@@ -149,6 +149,14 @@ def test_what_is_no_hub_is_named_in_one_line(
     assert len(done.output.splitlines()) == 1
 
 
+def test_the_log_of_an_earlier_attempt(api: Serve) -> None:
+    seen = api({"GET /api/jobs/job_1/logs": b"before\n"})
+    assert run("logs", "job_1", "--attempt", "1").output == "before\n"
+    assert dict(seen[0].url.params) == {"follow": "false", "attempt": "1"}
+    both = run("logs", "job_1", "--attempt", "1", "--follow")
+    assert (both.exit_code, len(both.output.splitlines()), len(seen)) == (2, 1, 1)
+
+
 def test_an_interrupt_is_no_traceback(api: Serve) -> None:
     api({"GET /api/jobs/job_1/status": RUNNING, "GET /api/jobs/job_1/logs": KeyboardInterrupt()})
     done = run("logs", "-f", "job_1")
