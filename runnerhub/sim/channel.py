@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import trio
 
 T = TypeVar("T")
+ENDED = -math.inf
 
 
 class Changes:
@@ -28,6 +29,9 @@ class Changes:
         if self._event is None:
             self._event = trio.Event()
         event = self._event
+        if math.isinf(until):
+            await event.wait()
+            return
         with trio.move_on_at(until):
             await event.wait()
 
@@ -57,18 +61,28 @@ class Pulled(trio.abc.ReceiveChannel[T], Generic[T]):
                 return item
             await self._changes.wait(item)
 
-    async def receive_ready(self, at_most: int) -> list[T]:
-        """Wait for the next item; return it with those that are there already."""
-        items = [await self.receive()]
+    def ready(self, at_most: int) -> tuple[list[T], float | None]:
+        """Return what is there; and, where that is all for now, when to ask again at the latest.
+
+        The time is `ENDED` at the end of the channel, and None where there is more.
+        """
+        items: list[T] = []
         while len(items) < at_most:
             try:
                 item = self._take()
             except trio.EndOfChannel:
-                break  # said again to whoever asks next
+                return items, ENDED
             if isinstance(item, float):
-                break
+                return items, item
             items.append(item)
-        return items
+        return items, None
+
+    async def more(self, until: float | None) -> None:
+        """Wait until `ready`, which said this time, may say more. A checkpoint."""
+        if until is None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._changes.wait(until)
 
     async def aclose(self) -> None:
         """Receive no more."""

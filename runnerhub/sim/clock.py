@@ -1,6 +1,7 @@
 """The clock of a simulated engine: trio's, written as a date."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import trio
 
@@ -19,10 +20,16 @@ class SimClock:
     def __init__(self, epoch: datetime = _EPOCH) -> None:
         self._epoch_ns = (epoch - _UNIX) // timedelta(microseconds=1) * 1000
         self._zero: float | None = None
+        self._read = self._read_first
 
     def now(self) -> float:
         """Return the time on trio's clock."""
-        now = trio.current_time()
+        return self._read()
+
+    def _read_first(self) -> float:
+        # It is read some sixty times for each container: the run's clock itself, found once.
+        self._read = trio.lowlevel.current_clock().current_time
+        now = self._read()
         if self._zero is None:
             self._zero = now
         return now
@@ -41,5 +48,9 @@ class SimClock:
 def rfc3339(unix_ns: int) -> str:
     """Write nanoseconds since 1970 as RFC 3339 in UTC, with nine digits."""
     seconds, nanoseconds = divmod(unix_ns, _SECOND)
-    moment = _UNIX + timedelta(seconds=seconds)
-    return f"{moment.isoformat()[:19]}.{nanoseconds:09d}Z"
+    return f"{_to_the_second(seconds)}.{nanoseconds:09d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(unix: int) -> str:
+    return (_UNIX + timedelta(seconds=unix)).isoformat()[:19]

@@ -34,6 +34,7 @@ class SimContainer(SimProcess):
         networks: names of those that it is on.
         death_told: whether its end was told as an event.
         removed: whether it is gone.
+        encoded: what never changes of an inspection, as the API says it, once somebody has asked.
     """
 
     spec: ContainerSpec
@@ -43,6 +44,7 @@ class SimContainer(SimProcess):
     networks: list[str]
     death_told: bool = False
     removed: bool = False
+    encoded: str = ""
 
     @property
     def command(self) -> list[str]:

@@ -70,7 +70,7 @@ class SimEngine(Core):
 
     async def create_network(self, spec: NetworkSpec) -> None:
         """Create a network; it appears although the caller has gone."""
-        await trio.lowlevel.checkpoint()
+        await self.pass_time()
         self.admit("create_network")
         world = self.world
         subnet = check_network(spec, world.networks.values())
@@ -118,7 +118,7 @@ class SimEngine(Core):
 
     async def create_container(self, spec: ContainerSpec) -> str:
         """Create a container; it appears although the caller has gone."""
-        await trio.lowlevel.checkpoint()
+        await self.pass_time()
         self.admit("create_container")
         world = self.world
         self.check_container(spec)
@@ -154,7 +154,7 @@ class SimEngine(Core):
 
     async def start_container(self, name: str) -> None:
         """Start a container; it starts although the caller has gone."""
-        await trio.lowlevel.checkpoint()
+        await self.pass_time()
         self.admit("start_container")
         world, container = self.world, self.world.existing(name)
         at = world.clock.now() + self.takes(_kind_of_start(container))
@@ -238,7 +238,7 @@ class SimEngine(Core):
         """Kill and remove a container."""
         container = self.world.find(name)
         runs = container is not None and container.is_running
-        await trio.sleep(self.takes("remove_running" if runs else "remove_container"))
+        await self.pass_time(self.takes("remove_running" if runs else "remove_container"))
         self.admit("remove_container")
         container = self.world.find(name)
         if container is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _KEPT = 1024  # as many as a real engine holds for a slow listener
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SimEvent:
     """An event.
 
@@ -17,6 +17,7 @@ class SimEvent:
         actor: id of what it concerns.
         labels: those of the container or network.
         details: what an engine adds to them, such as exitCode.
+        encoded: as the API says it, for all listeners, once the first was told.
     """
 
     at: float
@@ -26,6 +27,7 @@ class SimEvent:
     name: str
     labels: Mapping[str, str]
     details: Mapping[str, str]
+    encoded: bytes = b""
 
 
 class EventLog:

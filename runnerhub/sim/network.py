@@ -2,7 +2,8 @@
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from runnerhub.ports.engine import NetworkSpec, NetworkState
 from runnerhub.ports.errors import NameConflict, SubnetConflict
@@ -23,12 +24,17 @@ class SimNetwork:
 
     Attributes:
         created_at: a time of trio's clock.
+        ends: the version of its addresses, and the first and the last of them.
     """
 
     spec: NetworkSpec
     network_id: str
     subnet: Subnet
     created_at: float
+    ends: tuple[int, int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ends = _ends(self.subnet)
 
     def state(self) -> NetworkState:
         """Return what the engine says of it."""
@@ -46,20 +52,31 @@ def check_network(spec: NetworkSpec, existing: Iterable[SimNetwork]) -> Subnet:
         SubnetConflict: its subnet overlaps another's.
     """
     try:
-        wanted = ipaddress.ip_network(spec.subnet)
+        wanted = _subnet(spec.subnet)
     except ValueError as error:
         raise BadParameter(f"invalid subnet {spec.subnet!r}: {error}") from None
-    overlapping = None
+    overlapping, (version, first, last) = None, _ends(wanted)
     for other in existing:
         if other.spec.name == spec.name:
             raise NameConflict(f"network with name {spec.name} already exists")
-        if wanted.overlaps(other.subnet):
+        its_version, its_first, its_last = other.ends
+        if version == its_version and first <= its_last and its_first <= last:
             overlapping = other.spec.name
     if overlapping is not None:
         raise SubnetConflict(
             f"Pool overlaps with other one on this address space: {overlapping} has it"
         )
     return wanted
+
+
+# A node asks for the same subnets again and again.
+@lru_cache(maxsize=4096)
+def _subnet(text: str) -> Subnet:
+    return ipaddress.ip_network(text)
+
+
+def _ends(subnet: Subnet) -> tuple[int, int, int]:
+    return subnet.version, int(subnet.network_address), int(subnet.broadcast_address)
 
 
 def free_subnet(existing: Iterable[SimNetwork]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from runnerhub.sim.container import DetailedSpec, SimContainer
 from runnerhub.sim.events import SimEvent
 from runnerhub.sim.network import SimNetwork
+from runnerhub.sim.wire.encoding import encode
 from runnerhub.sim.world import World
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -38,8 +39,18 @@ def state(container: SimContainer) -> dict[str, Any]:
     }
 
 
-def inspected(world: World, container: SimContainer) -> dict[str, Any]:
-    """Return the answer of `GET /containers/NAME/json`."""
+def inspected(world: World, container: SimContainer) -> bytes:
+    """Return the answer of `GET /containers/NAME/json`, encoded."""
+    if not container.encoded:
+        container.encoded = encode(_unchanging(world, container)).removeprefix("{")
+    changing = {
+        "State": state(container),
+        "NetworkSettings": {"Ports": {}, "Networks": _endpoints(world, container)},
+    }
+    return f"{encode(changing)[:-1]},{container.encoded}\n".encode()
+
+
+def _unchanging(world: World, container: SimContainer) -> dict[str, Any]:
     spec, command = container.spec, container.command
     detailed = spec if isinstance(spec, DetailedSpec) else None
     config = {
@@ -56,7 +67,6 @@ def inspected(world: World, container: SimContainer) -> dict[str, Any]:
         "Created": world.clock.text(container.created_at),
         "Path": command[0] if command else "",
         "Args": command[1:],
-        "State": state(container),
         "Image": image_id(spec.image),
         "Name": f"/{spec.name}",
         "RestartCount": 0,
@@ -66,7 +76,6 @@ def inspected(world: World, container: SimContainer) -> dict[str, Any]:
         "HostConfig": detailed.host_config if detailed else {},
         "Mounts": [],
         "Config": config,
-        "NetworkSettings": {"Ports": {}, "Networks": _endpoints(world, container)},
     }
 
 
@@ -173,8 +182,14 @@ def own_network(world: World, name: str) -> dict[str, Any]:
     }
 
 
-def event(world: World, happened: SimEvent) -> dict[str, Any]:
-    """Return an item of `GET /events`."""
+def event(world: World, happened: SimEvent) -> bytes:
+    """Return an item of `GET /events`, encoded."""
+    if not happened.encoded:
+        happened.encoded = f"{encode(_event(world, happened))}\n".encode()
+    return happened.encoded
+
+
+def _event(world: World, happened: SimEvent) -> dict[str, Any]:
     ns = world.clock.unix_ns(happened.at)
     answer = {
         "Type": happened.kind,

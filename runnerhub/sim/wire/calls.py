@@ -1,7 +1,7 @@
 """A request on its way to its handler, and the ways to answer it."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,11 @@ import trio
 
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.refusals import BadParameter
+from runnerhub.sim.wire.encoding import encode
 from runnerhub.sim.wire.http import Connection, PeerGone, Request
 
 JSON = "application/json"
 RAW_STREAM = "application/vnd.docker.raw-stream"
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Answer:
     async def write(self, connection: Connection, *, head: bool) -> None:
         """Write it."""
         is_bytes = isinstance(self.body, bytes)
-        data = self.body if is_bytes else f"{_encode(self.body)}\n".encode()
+        data = self.body if is_bytes else f"{encode(self.body)}\n".encode()
         await connection.answer(self.status, self.content_type, data, head=head)
 
 
@@ -67,6 +66,11 @@ class Call:
         if not isinstance(found, dict):
             raise BadParameter("invalid JSON: an object is needed")
         return found
+
+    async def whole(self, content_type: str, data: bytes) -> None:
+        """Answer as piece by piece, with one piece that is all."""
+        self.began = True
+        await self.connection.begin_chunks(content_type, whole=data)
 
     @asynccontextmanager
     async def chunks(self, content_type: str = JSON) -> AsyncIterator["Chunks"]:
@@ -121,11 +125,7 @@ class Chunks:
 
     async def json(self, item: Any) -> None:  # noqa: ANN401
         """Write an item of a stream of JSON."""
-        await self.send(f"{_encode(item)}\n".encode())
-
-    async def json_lines(self, items: Iterable[Any]) -> None:
-        """Write several of them in one piece."""
-        await self.send("".join(f"{_encode(item)}\n" for item in items).encode())
+        await self.send(f"{encode(item)}\n".encode())
 
 
 Handler = Callable[[Call], Awaitable[Answer | None]]

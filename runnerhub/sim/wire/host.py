@@ -1,7 +1,8 @@
 """One simulated host: an engine, and a task for each connection to it."""
 
+import socket
+
 import trio
-from trio.socket import SocketType
 
 from runnerhub.ports.errors import EngineUnavailable
 from runnerhub.sim.engine import SimEngine
@@ -18,29 +19,36 @@ class SimHost:
 
     def __init__(self, engine: SimEngine) -> None:
         self.engine = engine
+        engine.eager = True
         self._routes = Routes(Execs(engine))
 
-    async def serve(self, listener: SocketType) -> None:
-        """Accept connections until cancelled. The listener is closed then."""
+    async def serve(self, listener: socket.socket) -> None:
+        """Accept connections until cancelled."""
+        listener.settimeout(0.0)
         async with trio.open_nursery() as nursery:
             while True:
+                await trio.lowlevel.wait_readable(listener)
                 try:
-                    socket, _ = await listener.accept()
+                    peer, _ = listener.accept()
+                except BlockingIOError:
+                    continue
                 except OSError:  # out of descriptors, or the peer went while it waited
                     await trio.sleep(0.05)
                     continue
-                nursery.start_soon(self._converse, socket)
+                peer.settimeout(0.0)
+                nursery.start_soon(self._converse, peer)
 
-    async def _converse(self, socket: SocketType) -> None:
-        connection, generation = Connection(socket), self.engine.world.generation
-        with socket:
-            try:
-                while await self._answer_next(connection, generation):
-                    pass
-            except PeerGone:
+    async def _converse(self, peer: socket.socket) -> None:
+        connection, generation = Connection(peer), self.engine.world.generation
+        try:
+            while await self._answer_next(connection, generation):
                 pass
-            except EngineUnavailable:
-                connection.reset()
+        except PeerGone:
+            pass
+        except EngineUnavailable:
+            connection.reset()
+        finally:
+            connection.close()
 
     def _disturb(self, connection: Connection, path: str) -> None:
         clock, troubles = self.engine.world.clock, self.engine.troubles

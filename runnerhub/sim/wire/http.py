@@ -1,14 +1,16 @@
 """One HTTP/1.1 connection: requests parsed by httptools, answers written to the socket."""
 
+import contextlib
+import socket
 import struct
 from collections import deque
-from functools import cached_property
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httptools
 import trio
-from trio.socket import SocketType
 
 _CHUNK = 65536
 _MOST_BODY = 64 << 20
@@ -31,7 +33,14 @@ COMMON = (
     "Api-Version: 1.41\r\nDocker-Experimental: false\r\nOstype: linux\r\n"
     "Server: Docker/sim (linux)\r\n"
 )
-_HEADS = {status: f"HTTP/1.1 {status} {words}\r\n{COMMON}" for status, words in REASONS.items()}
+_HEADS = {
+    status: f"HTTP/1.1 {status} {words}\r\n{COMMON}".encode() for status, words in REASONS.items()
+}
+
+
+@lru_cache(maxsize=1024)
+def _parsed(query: str) -> Mapping[str, str]:
+    return dict(parse_qsl(query, keep_blank_values=True)) if query else {}
 
 
 class PeerGone(Exception):
@@ -48,10 +57,10 @@ class Request:
         self.keep = keep
         self.upgrade = upgrade
 
-    @cached_property
-    def query(self) -> dict[str, str]:
+    @property
+    def query(self) -> Mapping[str, str]:
         """Its parameters; of one that is repeated, the last."""
-        return dict(parse_qsl(self._query, keep_blank_values=True)) if self._query else {}
+        return _parsed(self._query)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Read a parameter as the engine reads booleans."""
@@ -71,14 +80,17 @@ class Request:
 class Connection:
     """One connection. Every method that reads or writes raises PeerGone when it is no more.
 
+    Reading is a checkpoint. Writing is one only where the peer does not keep up: each of trio's
+    sockets' writes would cost a turn of its scheduler.
+
     Attributes:
         unread: bytes behind the last request, or read ahead of their time.
         stalled_seconds: how long the next write is held.
         cut_after: after so many more bytes the connection is reset; None for never.
     """
 
-    def __init__(self, socket: SocketType) -> None:
-        self._socket = socket
+    def __init__(self, peer: socket.socket) -> None:
+        self._socket = peer
         self._parser: Any = httptools.HttpRequestParser(self)
         self._requests: deque[Request] = deque()
         self._target = b""
@@ -138,10 +150,14 @@ class Connection:
         if self.unread:
             data, self.unread = self.unread, b""
             return data
-        try:
-            return await self._socket.recv(_CHUNK)
-        except (OSError, trio.ClosedResourceError):
-            raise PeerGone from None
+        while True:
+            try:
+                await trio.lowlevel.wait_readable(self._socket)
+                return self._socket.recv(_CHUNK)
+            except BlockingIOError:
+                continue
+            except (OSError, ValueError, trio.ClosedResourceError):
+                raise PeerGone from None
 
     # ------------------------------------------------------------------ writing
 
@@ -159,27 +175,39 @@ class Connection:
         await self._send(data)
 
     async def _send(self, data: bytes) -> None:
-        try:
-            sent = await self._socket.send(data)
-            while sent < len(data):
+        while True:
+            try:
+                sent = self._socket.send(data)
+                if sent == len(data):
+                    return
                 data = data[sent:]
-                sent = await self._socket.send(data)
-        except (OSError, trio.ClosedResourceError):
-            raise PeerGone from None
+            except BlockingIOError:
+                pass
+            except OSError:
+                raise PeerGone from None
+            try:
+                await trio.lowlevel.wait_writable(self._socket)
+            except (OSError, ValueError, trio.ClosedResourceError):
+                raise PeerGone from None
 
     async def answer(self, status: int, content_type: str, body: bytes, *, head: bool) -> None:
         """Write a whole answer."""
         start = _HEADS[status]
         if status in (204, 304):
-            await self.send(f"{start}\r\n".encode())
+            await self.send(start + b"\r\n")
             return
-        start += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-        await self.send(start.encode() if head else start.encode() + body)
+        start += b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (
+            content_type.encode(),
+            len(body),
+        )
+        await self.send(start if head else start + body)
 
-    async def begin_chunks(self, content_type: str) -> None:
-        """Begin an answer of unknown length."""
+    async def begin_chunks(self, content_type: str, *, whole: bytes | None = None) -> None:
+        """Begin an answer of unknown length; with `whole`, write all of it."""
         headers = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
-        await self.send((_HEADS[200] + headers).encode())
+        end = b"" if whole is None else b"0\r\n\r\n"
+        first = b"%x\r\n%b\r\n" % (len(whole), whole) if whole else b""
+        await self.send(b"%b%b%b%b" % (_HEADS[200], headers.encode(), first, end))
 
     async def chunk(self, data: bytes) -> None:
         """Write a piece of an answer of unknown length; b"" is its end."""
@@ -188,13 +216,25 @@ class Connection:
     async def hijack(self, content_type: str, *, upgrade: bool) -> None:
         """Turn the connection into a raw stream."""
         if upgrade:
-            start = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+            start = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
         else:
-            start = f"{_HEADS[200]}Connection: close\r\n"
-        await self.send(f"{start}Content-Type: {content_type}\r\n\r\n".encode())
+            start = _HEADS[200] + b"Connection: close\r\n"
+        await self.send(b"%bContent-Type: %b\r\n\r\n" % (start, content_type.encode()))
 
     def reset(self) -> None:
         """Close so that the peer sees the connection fail, where the transport can say so."""
-        if self._socket.family != trio.socket.AF_UNIX:
-            self._socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, _LINGER_NOT)
-        self._socket.close()
+        if self._socket.fileno() < 0:
+            return
+        if self._socket.family != socket.AF_UNIX:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self.close()
+
+    def close(self) -> None:
+        """Close; whoever waits for it sees that the peer is gone. Harmless when repeated."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            # A unix socket that is closed before all is read from it resets its peer.
+            with contextlib.suppress(OSError):
+                while self._socket.recv(_CHUNK):
+                    pass
+            self._socket.close()

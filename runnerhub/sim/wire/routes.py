@@ -74,28 +74,40 @@ class Routes:
     """The handlers of one engine."""
 
     def __init__(self, execs: Execs) -> None:
-        self._routes = {
+        routes = {
             **_ROUTES,
             ("POST", "containers", "*", "exec"): execs.create,
             ("POST", "exec", "*", "start"): execs.start,
             ("POST", "exec", "*", "resize"): execs.resize,
             ("GET", "exec", "*", "json"): execs.inspect,
         }
+        self._fixed = {
+            (method, f"/{'/'.join(words)}"): handler
+            for (method, *words), handler in routes.items()
+            if "*" not in words
+        }
+        # By method, kind and verb; "" for none.
+        self._named = {
+            (method, kind, "".join(verb)): handler
+            for (method, kind, *rest), handler in routes.items()
+            for star, *verb in [rest or [""]]
+            if star == "*"
+        }
 
     def find(self, method: str, path: str) -> tuple[Handler, str] | None:
         """Return the handler of a request, and the name in its path."""
         method = "GET" if method == "HEAD" else method
-        found = _VERSION.match(path)
-        words = (path[found.end() :] if found else path).strip("/").split("/")
-        routes = self._routes
-        if (handler := routes.get((method, *words))) is not None:
+        if found := _VERSION.match(path):
+            path = path[found.end() :]
+        path = path.rstrip("/")
+        if (handler := self._fixed.get((method, path))) is not None:
             return handler, ""
-        if len(words) < 2:  # noqa: PLR2004
+        _, slash, rest = path.partition("/")
+        kind, _, name = rest.partition("/")
+        if not slash or not name:
             return None
-        if len(words) > 2 and method != "DELETE":  # noqa: PLR2004
-            kind, *name, verb = words
-            handler = routes.get((method, kind, "*", verb))
-        else:
-            kind, *name = words
-            handler = routes.get((method, kind, "*"))
-        return None if handler is None else (handler, unquote("/".join(name)))
+        verb = ""
+        if "/" in name and method != "DELETE":
+            name, _, verb = name.rpartition("/")
+        handler = self._named.get((method, kind, verb))
+        return None if handler is None else (handler, unquote(name) if "%" in name else name)

@@ -45,7 +45,7 @@ async def serving(
                 host = SimHost(make(host_name(number)))
                 nursery.start_soon(host.engine.haunt)
                 for listener in listeners[number - 1 :: count]:
-                    nursery.start_soon(host.serve, trio.socket.from_stdlib_socket(listener))
+                    nursery.start_soon(host.serve, listener)
             yield urls
             nursery.cancel_scope.cancel()
 

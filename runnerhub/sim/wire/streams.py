@@ -5,13 +5,14 @@ length. A terminal's output comes as it is.
 """
 
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 import trio
 
 from runnerhub.model.logs import LogEntry
-from runnerhub.sim.channel import Pulled
+from runnerhub.sim.channel import ENDED, Pulled
 from runnerhub.sim.clock import rfc3339
 from runnerhub.sim.container import DetailedSpec, SimContainer
 from runnerhub.sim.events import SimEvent
@@ -19,13 +20,15 @@ from runnerhub.sim.process import SimProcess
 from runnerhub.sim.refusals import BadParameter
 from runnerhub.sim.wire import answers
 from runnerhub.sim.wire.calls import RAW_STREAM, Answer, Call
-from runnerhub.sim.wire.filters import by_label, matches, parse_filters
+from runnerhub.sim.wire.filters import Filters, parse_filters
 from runnerhub.sim.wire.http import Request
+from runnerhub.sim.world import has_label
 
 _FILES = {"stdout": 1, "stderr": 2}
-_AT_ONCE = 256
+_AT_ONCE, _ALL = 256, 1 << 62
 _SECOND = 10**9
 
+T = TypeVar("T")
 Frame = Callable[[LogEntry], bytes]
 
 
@@ -66,7 +69,7 @@ async def logs(call: Call) -> Answer | None:
     if not wanted:
         raise BadParameter("Bad parameters: you must choose at least one stream")
     since, until = moment(request, "since"), moment(request, "until")
-    first, last = rfc3339(since or 0), rfc3339(until) if until else "9"
+    first, last = rfc3339(since) if since else "", rfc3339(until) if until else "9"
     follow, number = request.flag("follow"), _tail(container, request)
 
     def take() -> LogEntry | float:
@@ -86,17 +89,17 @@ async def logs(call: Call) -> Answer | None:
 
     write = frame(tty=_has_tty(container), timestamps=request.flag("timestamps"))
     pulled = Pulled(take, container.changes)
-    if follow:
-        async with call.chunks(RAW_STREAM) as out:
-            await copy(pulled, write, out.send)
+    entries, more_at = pulled.ready(_AT_ONCE if follow else _ALL)
+    data = b"".join(map(write, entries))
+    if not follow:
+        return Answer(200, data, RAW_STREAM)
+    if more_at == ENDED:
+        await call.whole(RAW_STREAM, data)
         return None
-    pieces: list[bytes] = []
-
-    async def keep(piece: bytes) -> None:
-        pieces.append(piece)
-
-    await copy(pulled, write, keep)
-    return Answer(200, b"".join(pieces), RAW_STREAM)
+    async with call.chunks(RAW_STREAM) as out:
+        await out.send(data)
+        await copy(pulled, write, out.send)
+    return None
 
 
 def _tail(container: SimContainer, request: Request) -> int:
@@ -119,15 +122,17 @@ def _has_tty(container: SimContainer) -> bool:
 
 
 async def copy(
-    pulled: Pulled[LogEntry], write: Frame, send: Callable[[bytes], Awaitable[None]]
+    pulled: Pulled[T], write: Callable[[T], bytes], send: Callable[[bytes], Awaitable[None]]
 ) -> None:
-    """Send entries as they come, to their end; what is there already goes in one piece."""
+    """Send items as they come, to their end; what is there already goes in one piece."""
     while True:
-        try:
-            entries = await pulled.receive_ready(_AT_ONCE)
-        except trio.EndOfChannel:
+        items, more_at = pulled.ready(_AT_ONCE)
+        if items:
+            await send(b"".join(map(write, items)))
+        if more_at == ENDED:
             return
-        await send(b"".join(map(write, entries)))
+        if not items or more_at is None:  # else there may be more since, by what `send` waited
+            await pulled.more(more_at)
 
 
 async def attach(call: Call) -> Answer | None:
@@ -181,20 +186,7 @@ async def events(call: Call) -> Answer | None:
         while position < log.end and clock.unix_ns(log.at(position).at) < since:
             position += 1
 
-    def wanted(event: SimEvent) -> bool:
-        return matches(
-            filters,
-            {
-                "type": event.kind.__eq__,
-                "event": event.action.__eq__,
-                "label": by_label(event.labels),
-                "container": lambda each: each == event.name or event.actor.startswith(each),
-                "image": lambda each: event.details.get("image") == each,
-                "network": lambda each: event.kind == "network" and event.name == each,
-            },
-        )
-
-    take = call.engine.events_from(position, wanted)
+    take = call.engine.events_from(position, _wanted(filters))
     ends_at = math.inf
     if until is not None:
         ends_at = clock.now() + (until - clock.unix_ns(clock.now())) / _SECOND
@@ -209,8 +201,32 @@ async def events(call: Call) -> Answer | None:
 
     pulled = Pulled(taken, world.changes)
     async with call.chunks() as out:
-        with suppress(trio.EndOfChannel):
-            while True:
-                ready = await pulled.receive_ready(_AT_ONCE)
-                await out.json_lines(answers.event(world, event) for event in ready)
+        await copy(pulled, partial(answers.event, world), out.send)
     return None
+
+
+_WAYS: Mapping[str, Callable[[SimEvent, str], bool]] = {
+    "type": lambda event, wanted: event.kind == wanted,
+    "event": lambda event, wanted: event.action == wanted,
+    "label": lambda event, wanted: has_label(event.labels, wanted),
+    "container": lambda event, wanted: wanted == event.name or event.actor.startswith(wanted),
+    "image": lambda event, wanted: event.details.get("image") == wanted,
+    "network": lambda event, wanted: event.kind == "network" and event.name == wanted,
+}
+
+
+def _wanted(filters: Filters) -> Callable[[SimEvent], bool]:
+    # Worked out once, for it is asked at each event.
+    rules = [
+        (_WAYS[key], all if key == "label" else any, values)
+        for key, values in filters.items()
+        if key in _WAYS and values
+    ]
+
+    def wanted(event: SimEvent) -> bool:
+        for holds, these, values in rules:
+            if not these([holds(event, value) for value in values]):
+                return False
+        return True
+
+    return wanted
