@@ -134,6 +134,7 @@ async def _on(
     )
     node = build_node(bridge, settings, folder.path, folder.node_id, stage.engines)
     console.print(_told_of(stage.github))
+    console.print("of both kinds of jobs, lint fails; deploy never ends, so it is cancelled")
     async with trio.open_nursery() as nursery:
         console.print("starting PostgreSQL, Valkey and the supervisor tree …")
         await nursery.start(node.root.run)

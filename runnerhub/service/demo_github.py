@@ -144,9 +144,14 @@ class DemoGitHub:
             "conclusions": dict(Counter(job.conclusion or "none" for job in jobs)),
             "runners": dict(Counter(each["conclusion"] or "none" for each in runners)),
             "pickup": figures(picked_up),
+            "log": self._log_of(jobs[0]) if jobs else [],
             "steps": "real" if self.really else "pretended",
             "hosts": self.hosts,
         }
+
+    def _log_of(self, job: Job) -> list[str]:
+        """Return what the runner of a job sent, less the time of each line."""
+        return [line.partition("Z ")[2] for line in "".join(job.log).splitlines()]
 
     def is_well(self) -> bool:
         """Tell whether every workflow job ended as it should, by one runner."""

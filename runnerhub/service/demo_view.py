@@ -53,8 +53,18 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         f"{github['jobs']} workflow jobs, their steps {github['steps']}, on {github['hosts']}"
         f" hosts: {_words(github['conclusions'])}"
     )
-    spare = " (not needed: another took the job)" if "cancelled" in github["runners"] else ""
-    console.print(f"their runners, a job of RunnerHub each: {_words(github['runners'])}{spare}")
+    if github["steps"] == "real":
+        console.print("from the log of the first:")
+        for line in github["log"]:
+            if line != "##[endgroup]":
+                said = line.replace("##[group]", "▸ ")
+                console.print(f"  {said}", markup=False, highlight=False)
+    runners = dict(github["runners"])
+    spare = runners.pop("cancelled", 0)
+    console.print(
+        f"their runners, a job of RunnerHub each: {_words(runners)}"
+        + (f", {spare} not needed, as another took the job" if spare else "")
+    )
     console.print(f"left behind on the hosts and at GitHub: {_words(summary['leaked'])}")
     console.print("all is well" if summary["ok"] else "[bold red]NOT as it should be[/]")
 

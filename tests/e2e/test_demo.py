@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.parts import dockerd, require
+from tests.parts import dockerd, require, runner_image
 from tests.parts.dockerd import Dockerd
 from tests.parts.images import busybox_root
 
@@ -62,3 +62,7 @@ def test_on_an_engine_runners_reach_the_simulated_github_and_nothing_is_left() -
         assert engine.leftovers() == {}
     assert is_whole(summary), summary
     assert (summary["hosts"], summary["github"]["hosts"]) == ("real", "real")
+    if reason := runner_image.missing():
+        require("act", reason)
+    assert summary["github"]["steps"] == "real"
+    assert "compiling for run 10000000001 of acme/web" in summary["github"]["log"]
