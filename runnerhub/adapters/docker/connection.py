@@ -61,22 +61,26 @@ class Connection:
 
     # ------------------------------------------------------------------ the parser calls these
 
+    def on_message_begin(self) -> None:
+        """Something begins; behind a whole answer it is nothing that was asked for."""
+        if self._whole:
+            self._keep = False
+
     def on_headers_complete(self) -> None:
         """A head has come whole."""
-        if self._whole:
-            raise BrokenOff("more than was asked for")
         status = self._parser.get_status_code()
-        if status >= _CONTINUE:
+        if status >= _CONTINUE and not self._whole:
             self.status = status
 
     def on_body(self, part: bytes) -> None:
         """Take a part of the body."""
-        self._parts.append(part)
+        if not self._whole:
+            self._parts.append(part)
 
     def on_message_complete(self) -> None:
         """An answer has come whole."""
-        self._whole = self.status != _NO_HEAD
-        self._keep = self._parser.should_keep_alive()
+        if not self._whole and self.status:
+            self._whole, self._keep = True, self._parser.should_keep_alive()
 
     # ------------------------------------------------------------------ for one request
 
@@ -160,6 +164,9 @@ class Connection:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._whole:
+                self._keep = False  # it stands behind the answer
+                return
             raise BrokenOff(f"no HTTP: {error}") from error
 
     # ------------------------------------------------------------------ between requests
