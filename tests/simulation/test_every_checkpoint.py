@@ -5,14 +5,22 @@ then the life is lived again for each of them, and is disturbed there.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from runnerhub.model.job import Conclusion, Job, Phase
-from tests.simulation.cluster import Cluster, Life, spec
+from runnerhub.model.logs import LogCursor
+from runnerhub.ports.errors import StaleFence
+from runnerhub.runtime.ref import ReplyTo
+from runnerhub.sim.ledger import MemoryLedger
+from tests.simulation.cluster import Cluster, Life, now, spec
+
+T = TypeVar("T")
 
 
 class AtStep(trio.abc.Instrument):
@@ -40,8 +48,60 @@ def _of_job(task: trio.lowlevel.Task) -> bool:
     return False
 
 
-async def live_once(at: float, disturb: Callable[[Life, str], None]) -> tuple[int, Job, Cluster]:
+class Gathered(MemoryLedger):
+    """It writes a while after it was asked to, in order, also for those who have left."""
+
+    def __init__(self) -> None:
+        super().__init__(now)
+        self._asked: list[tuple[Callable[[], Awaitable[Any]], ReplyTo[Any]]] = []
+        self._busy = False
+
+    async def _ask(self, write: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        reply: ReplyTo[T] = ReplyTo()
+        self._asked.append((partial(write, *args, **kwargs), reply))
+        if not self._busy:
+            self._busy = True
+            trio.lowlevel.spawn_system_task(self._work)
+        return await reply.wait()
+
+    async def _work(self) -> None:
+        while self._asked:
+            batch, self._asked = self._asked, []
+            await trio.sleep(0.01)
+            for write, reply in batch:
+                try:
+                    reply.send(await write())
+                except StaleFence as error:
+                    reply.fail(error)
+        self._busy = False
+
+    async def advance(self, *args: Any, **kwargs: Any) -> Job:
+        return await self._ask(super().advance, *args, **kwargs)
+
+    async def conclude(self, *args: Any, **kwargs: Any) -> Job:
+        return await self._ask(super().conclude, *args, **kwargs)
+
+    async def finish(self, *args: Any, **kwargs: Any) -> Job:
+        return await self._ask(super().finish, *args, **kwargs)
+
+    async def give_back(self, *args: Any, **kwargs: Any) -> Job:
+        return await self._ask(super().give_back, *args, **kwargs)
+
+    async def append_log(self, *args: Any, **kwargs: Any) -> None:
+        await self._ask(super().append_log, *args, **kwargs)
+
+    async def log_end(self, *args: Any, **kwargs: Any) -> tuple[int, LogCursor, int]:
+        return await self._ask(super().log_end, *args, **kwargs)
+
+
+LEDGERS = pytest.mark.parametrize("ledger", [lambda: MemoryLedger(now), Gathered])
+
+
+async def live_once(
+    at: float, disturb: Callable[[Life, str], None], ledger: Callable[[], MemoryLedger]
+) -> tuple[int, Job, Cluster]:
     cluster = Cluster()
+    cluster.ledger = ledger()
     job_id = ""
     lives: list[Life] = []
     instrument = AtStep(at, lambda: disturb(lives[-1], job_id))
@@ -65,18 +125,21 @@ async def live_once(at: float, disturb: Callable[[Life, str], None]) -> tuple[in
     return instrument.steps, job, cluster
 
 
-async def test_cancel_at_every_step(autojump_clock: MockClock) -> None:
+@LEDGERS
+async def test_cancel_at_every_step(
+    autojump_clock: MockClock, ledger: Callable[[], MemoryLedger]
+) -> None:
     def cancel(life: Life, job_id: str) -> None:
         async def ask() -> None:
             await life.hub.cancel(job_id)
 
         trio.lowlevel.spawn_system_task(ask)
 
-    steps, _, _ = await live_once(math.inf, cancel)
+    steps, _, _ = await live_once(math.inf, cancel, ledger)
     assert steps > 30
     seen = set()
     for step in range(1, steps + 1):
-        _, job, cluster = await live_once(step, cancel)
+        _, job, cluster = await live_once(step, cancel, ledger)
         assert job.phase is Phase.FINISHED, step
         assert await cluster.conclusions_written(job.id) == 1, step
         assert cluster.leftovers() == {}, step
@@ -84,14 +147,17 @@ async def test_cancel_at_every_step(autojump_clock: MockClock) -> None:
     assert seen == {Conclusion.CANCELLED, Conclusion.SUCCESS}
 
 
-async def test_detach_at_every_step(autojump_clock: MockClock) -> None:
+@LEDGERS
+async def test_detach_at_every_step(
+    autojump_clock: MockClock, ledger: Callable[[], MemoryLedger]
+) -> None:
     def kill(life: Life, _: str) -> None:
         life.kill()
 
-    steps, _, _ = await live_once(math.inf, kill)
+    steps, _, _ = await live_once(math.inf, kill, ledger)
     assert steps > 30
     for step in range(1, steps + 1):
-        _, job, cluster = await live_once(step, kill)
+        _, job, cluster = await live_once(step, kill, ledger)
         assert job.conclusion is Conclusion.SUCCESS, (step, job)
         assert job.attempt == 1, (step, job)
         assert await cluster.conclusions_written(job.id) == 1, step
