@@ -12,6 +12,8 @@ earlier life take the same path: look at the container, then do what is missing.
         └───────────┴─────▲ cancelled, refused, lost
 """
 
+from functools import partial
+
 import structlog
 import trio
 
@@ -118,10 +120,13 @@ class JobActor:
         if attempt.job.phase is not Phase.RUNNING:
             attempt.mark("started")
             await attempt.advance(Phase.RUNNING)
+        self._pump(pumps)
+        return await watch(attempt)
+
+    def _pump(self, pumps: trio.Nursery) -> None:
         if not self._pumping:
             self._pumping = True
-            pumps.start_soon(attempt.pump.run)
-        return await watch(attempt)
+            pumps.start_soon(self._attempt.pump.run)
 
     async def _start(self, pumps: trio.Nursery) -> Outcome | None:
         """See to it that the main container has started, by whatever it takes."""
@@ -146,7 +151,8 @@ class JobActor:
         if (refused := refuse_unguarded(attempt)) is not None:
             return refused
         try:
-            return await provision_warm(attempt, kit, kit.stdin, self._images)
+            follow = partial(self._pump, pumps)
+            return await provision_warm(attempt, kit, kit.stdin, self._images, follow)
         except Unavailable:
             # Nobody hands over a second time: without stdin it goes on, or says that it cannot.
             attempt.host.shelf.drop(kit.sandbox_id)

@@ -4,7 +4,7 @@ The ledger says RUNNING before a byte is sent. So after a crash in between nobod
 either the sandbox has read all of it and is the job, or it read the end of stdin and says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runnerhub.actors.attempt import Attempt, Outcome
 from runnerhub.actors.images import Images
@@ -22,9 +22,17 @@ STAMPS = ("image_ready", "created", "started")
 
 
 async def provision_warm(
-    attempt: Attempt, kit: Kit, stdin: Stdin, images: Images
+    attempt: Attempt, kit: Kit, stdin: Stdin, images: Images, follow: Callable[[], None]
 ) -> Outcome | None:
     """Hand over the job; return what became of it where that cannot be.
+
+    Args:
+        attempt: whose main container is the kit's.
+        kit: started, and waiting for a job.
+        stdin: of the kit.
+        images: of the host.
+        follow: begins to read the log. A log that is opened while the container ends is answered
+            only when the engine has taken its network down, which takes longer than such a job.
 
     Raises:
         EngineUnavailable: nothing is known of the last step; look at the sandbox.
@@ -43,6 +51,7 @@ async def provision_warm(
         await _limit(attempt, kit.recipe.pool)
         await attempt.trust()
         attempt.mark(*STAMPS)
+        follow()
         await attempt.advance(Phase.RUNNING)
         attempt.epoch = kit.epoch
         env = {**plan.execution.env, **attempt.secret_env}

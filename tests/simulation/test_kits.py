@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from runnerhub.actors.shelf import Shelf
 from runnerhub.model.job import Conclusion, Execution, Network, Phase, Reason, Resources
@@ -62,6 +63,29 @@ async def test_a_job_is_handed_to_a_warm_sandbox(autojump_clock: object) -> None
         await until(lambda: sum(kit.ready for kit in shelf) == 2)
         assert shelf.ids != waiting, "a kit serves one job"
     assert not cluster.leftovers()
+
+
+async def test_the_log_is_followed_before_the_hand_over(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, done = Cluster(pools=(WARM,)), []
+    engine, ledger = cluster.engines["h1"], cluster.ledger
+    logs, advance = engine.logs, ledger.advance
+
+    def follow(name: str, since: str = "") -> Any:
+        done.append("follow")
+        return logs(name, since)
+
+    async def tell(*arguments: Any, **more: Any) -> Any:
+        await trio.testing.wait_all_tasks_blocked()
+        done.append("tell")  # that it runs; only then the job is handed over
+        return await advance(*arguments, **more)
+
+    monkeypatch.setattr(engine, "logs", follow)
+    monkeypatch.setattr(ledger, "advance", tell)
+    async with ready(cluster) as (life, _):
+        await cluster.finished(life, await delegate(life, script="echo at once"))
+    assert done == ["follow", "tell"]
 
 
 async def test_more_jobs_than_kits_go_cold(autojump_clock: object) -> None:
