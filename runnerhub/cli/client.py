@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import typer
 
-from runnerhub.config import default_data_dir
 from runnerhub.errors import RunnerHubError
 
 TROUBLE = 125
@@ -58,8 +57,6 @@ def fail(words: str, code: int = 1) -> NoReturn:
 @contextmanager
 def plainly(code: int = 1) -> Iterator[None]:
     """Let errors that we know the name of end the command in one line."""
-    import httpx
-
     try:
         yield
     except BrokenPipeError:
@@ -68,10 +65,14 @@ def plainly(code: int = 1) -> Iterator[None]:
         fail(f"what was given is no text in UTF-8: {error}", code)
     except (RunnerHubError, OSError) as error:
         fail(str(error), code)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        fail(f"RUNNERHUB_URL {url()!r} is not a URL of http or https: {error}", code)
-    except httpx.HTTPError as error:
-        fail(f"{url()} does not answer ({error}); is `runnerhub serve` running?", code)
+    except Exception as error:
+        import httpx
+
+        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+            fail(f"RUNNERHUB_URL {url()!r} is not a URL of http or https: {error}", code)
+        if isinstance(error, httpx.HTTPError):
+            fail(f"{url()} does not answer ({error}); is `runnerhub serve` running?", code)
+        raise
 
 
 def url() -> str:
@@ -85,6 +86,8 @@ def token() -> str:
         if not TOKEN_FORM.fullmatch(given):
             raise RunnerHubError("RUNNERHUB_TOKEN is no token; `runnerhub token` issues them")
         return given
+    from runnerhub.config import default_data_dir
+
     folder = Path(os.environ.get("RUNNERHUB_DATA_DIR") or default_data_dir())
     try:
         return (folder / "admin.token").read_text().strip()

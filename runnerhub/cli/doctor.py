@@ -1,13 +1,16 @@
 """`runnerhub doctor`: say what of all that a node needs is not as it should be."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from runnerhub.cli.options import Config, DataDir, Hosts, Json
 from runnerhub.cli.output import show_json, show_table
-from runnerhub.config import ConfigError, Settings, load_settings, parse_docker_host
 from runnerhub.model.check import Check
+
+if TYPE_CHECKING:
+    from runnerhub.config import Settings
 
 
 def doctor(
@@ -18,6 +21,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at all that a node needs: configuration, stores, hosts, GitHub. Changes nothing."""
+    from runnerhub.config import ConfigError, load_settings, parse_docker_host
+
     checks = [Check("configuration", ok=True, detail="it can be read")]
     try:
         parsed = tuple(parse_docker_host(text) for text in docker_host) if docker_host else None
@@ -35,7 +40,7 @@ def doctor(
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _look(settings: Settings) -> list[Check]:
-    from runnerhub.service import doctor as run
+def _look(settings: "Settings") -> list[Check]:
+    from runnerhub.service.doctor import doctor as run
 
     return list(run(settings))

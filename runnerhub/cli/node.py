@@ -3,13 +3,15 @@
 import socket
 import ssl
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runnerhub.cli.client import fail, plainly
 from runnerhub.cli.options import Config, DataDir, Hosts, Json, check_tls_files, settings_of
-from runnerhub.config import Settings
+
+if TYPE_CHECKING:
+    from runnerhub.config import Settings
 
 LEDGER_SCHEMES = ("postgresql://", "postgres://")
 
@@ -40,7 +42,7 @@ def serve(
     _configure_log(human=sys.stderr.isatty() and not as_json)
     import structlog
 
-    from runnerhub.service import serve as run
+    from runnerhub.service.run import serve as run
 
     _check_ledger(settings)
     check_tls_files(settings)
@@ -54,13 +56,13 @@ def serve(
         raise typer.Exit(run(settings))
 
 
-def _check_ledger(settings: Settings) -> None:
+def _check_ledger(settings: "Settings") -> None:
     """Fail at once where no PostgreSQL can be meant: the node would wait a minute for it."""
     if settings.database_url and not settings.database_url.startswith(LEDGER_SCHEMES):
         fail("database_url: must begin with postgresql://, then USER:PASSWORD@HOST:PORT/NAME", 2)
 
 
-def _try_doors(settings: Settings) -> None:
+def _try_doors(settings: "Settings") -> None:
     """Fail at once where the API could not open: its supervisor would only try again and again."""
     host, _, port = settings.bind.rpartition(":")
     host = host.strip("[]")
@@ -88,7 +90,7 @@ def demo(
 ) -> None:
     """Run jobs and GitHub's workflow jobs, watch them, and count what is left: nothing."""
     _configure_log(human=sys.stderr.isatty(), quiet=True)
-    from runnerhub.service import demo as run
+    from runnerhub.service.demo import demo as run
 
     with plainly():
         raise typer.Exit(run(jobs=jobs, as_json=as_json))

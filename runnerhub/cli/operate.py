@@ -46,7 +46,7 @@ def reap(
     """Remove all that a cluster has on its hosts. Works without a node, and without a ledger."""
     from dataclasses import asdict
 
-    from runnerhub.service import reap as run
+    from runnerhub.service.reaping import reap as run
 
     settings = settings_of(config, docker_host)
     if not settings.docker_hosts:

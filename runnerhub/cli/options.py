@@ -1,12 +1,14 @@
 """Options that several commands share, and the settings of a node that they make."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runnerhub.cli.client import fail, plainly
-from runnerhub.config import Settings, load_settings, parse_docker_host
+
+if TYPE_CHECKING:
+    from runnerhub.config import Settings
 
 DEFAULT_LIMIT = 100
 DEFAULT_PATIENCE = 60.0
@@ -34,8 +36,10 @@ def most_of(limit: int | None, everything: bool) -> int | None:
     return None if everything else limit or DEFAULT_LIMIT
 
 
-def settings_of(config: Path | None, hosts: list[str] | None, **overrides: object) -> Settings:
+def settings_of(config: Path | None, hosts: list[str] | None, **overrides: object) -> "Settings":
     """Return the settings, with what the command line says on top."""
+    from runnerhub.config import load_settings, parse_docker_host
+
     try:
         parsed = tuple(parse_docker_host(text) for text in hosts) if hosts else None
     except ValueError as error:
@@ -44,7 +48,7 @@ def settings_of(config: Path | None, hosts: list[str] | None, **overrides: objec
         return load_settings(config, {"docker_hosts": parsed, **overrides})
 
 
-def check_tls_files(settings: Settings) -> None:
+def check_tls_files(settings: "Settings") -> None:
     """Fail where a host's TLS files are not all named, or one cannot be read."""
     for host in settings.docker_hosts:
         files = {name: getattr(host, name) for name in ("tls_ca", "tls_cert", "tls_key")}

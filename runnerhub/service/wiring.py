@@ -1,20 +1,19 @@
 """From settings to a tree: the only place that knows which adapter stands behind which port."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import gc
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
+import trio
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from runnerhub.actors.github.fleet import FleetActor
-from runnerhub.actors.github.registrar import Registrar
 from runnerhub.actors.hub import CoreHub
 from runnerhub.actors.metrics import WorldCollector
 from runnerhub.actors.tree import build_tree
 from runnerhub.actors.world import CoreSettings, HostState, World
-from runnerhub.api import create_app, serve_api
 from runnerhub.api.auth import Tokens, ensure_admin_token, load_or_create_secret
 from runnerhub.config import PoolSettings, ScaleSetSettings, Settings
 from runnerhub.console.door import Door
@@ -27,14 +26,12 @@ from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
 from runnerhub.runtime.metrics import register_metrics
 from runnerhub.runtime.spec import AnySpec
 from runnerhub.service.engines import docker_engine
-from runnerhub.service.github import github_parts
-from runnerhub.service.github_check import github_watch
-from runnerhub.service.github_sync import sync_parts
 from runnerhub.service.guarding import GuardWatch
 from runnerhub.service.looking import console_desk
-from runnerhub.service.scale_sets import scale_set_parts
 from runnerhub.service.stores import Where, store_specs
-from runnerhub.service.webhooks import webhook_parts
+
+if TYPE_CHECKING:
+    from runnerhub.service.github_side import GitHubSide
 
 log = structlog.get_logger(__name__)
 
@@ -86,34 +83,23 @@ def build_node(
     metrics = CollectorRegistry()
 
     async def api(ctx: ActorContext[Any]) -> None:
-        app = create_app(hub, settings, tokens, metrics, webhooks.door if webhooks else None)
+        # The web framework takes longer to load than all the rest: jobs need not wait for it.
+        await trio.to_thread.run_sync(_load_api)
+        from runnerhub.api.app import create_app
+        from runnerhub.api.server import serve_api
+
+        gc.freeze()
+        app = create_app(hub, settings, tokens, metrics, side.door if side else None)
         ctx.started()
         await serve_api(app, settings, ctx.stopping.wait)
 
     async def console(ctx: ActorContext[Any]) -> None:
         await Door(console_desk(root, hub, node_id), data_dir).run(ctx)
 
-    github = github_parts(settings.github, node_id)
-    if github is None:
-        log.info("GitHub is not configured", action="github_not_configured")
-    else:
-        world.github = github.family.gateway
-        world.runners = Registrar(github.family.gateway)
-        metrics.register(github.family.metrics)
-    scale_sets = scale_set_parts(settings, world, github)
-    if scale_sets is not None:
-        metrics.register(scale_sets.metrics)
-    webhooks = webhook_parts(settings.github, world, github)
-    if webhooks is not None:
-        metrics.register(webhooks.metrics)
-    sync = sync_parts(world, github, webhooks)
-    if sync is not None:
-        metrics.register(sync.metrics)
+    side = _github_side(settings, world, node_id)
 
     def more_stores(postgres: Where, valkey: Where) -> Sequence[AnySpec]:
-        gateway = () if github is None else github.stores(bridge, world, postgres, valkey)
-        kept = [part.store(bridge, postgres) for part in (webhooks, sync, scale_sets) if part]
-        return [*gateway, *kept]
+        return side.stores(bridge, postgres, valkey) if side else ()
 
     stores = store_specs(
         bridge,
@@ -124,11 +110,7 @@ def build_node(
         more=more_stores,
     )
     doors = [
-        *([webhooks.actors] if webhooks else ()),
-        *([sync.actor] if sync else ()),
-        *([github_watch(settings, world, github)] if github else ()),
-        *_fleet(world),
-        *([scale_sets.actors] if scale_sets else ()),
+        *(side.doors() if side else ()),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),
         ChildSpec("console", console, kind="console", shutdown=2.0),
@@ -137,13 +119,26 @@ def build_node(
     hub = CoreHub(world, root)
     register_metrics(root.registry, metrics)
     metrics.register(WorldCollector(world))
+    if side is not None:
+        side.register(metrics)
     ProcessCollector(registry=metrics)
     return Node(root, world, hub, tokens)
 
 
-def _fleet(world: World) -> Iterator[AnySpec]:
-    if world.github is not None and any(pool.scope for pool in world.settings.pools):
-        yield ChildSpec("fleet", FleetActor(world, world.github).run, kind="fleet")
+def _github_side(settings: Settings, world: World, node_id: str) -> "GitHubSide | None":
+    has_credentials = bool(settings.github.all_credentials)
+    if not has_credentials:
+        log.info("GitHub is not configured", action="github_not_configured")
+    if not (has_credentials or settings.github.webhook_secrets or settings.scale_sets):
+        return None
+    from runnerhub.service.github_side import github_side
+
+    return github_side(settings, world, node_id)
+
+
+def _load_api() -> None:
+    import runnerhub.api.app
+    import runnerhub.api.server  # noqa: F401
 
 
 def _core_settings(settings: Settings, node_id: str) -> CoreSettings:

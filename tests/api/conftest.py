@@ -10,7 +10,7 @@ from quart import Response
 from quart_trio import QuartTrio
 from trio.testing import MockClock
 
-from runnerhub.api import create_app
+from runnerhub.api.app import create_app
 from runnerhub.api.auth import Tokens
 from runnerhub.config import Settings
 from tests.api.promises import Promises

@@ -18,7 +18,7 @@ from runnerhub.actors.webhooks.desk import WebhookDesk
 from runnerhub.actors.webhooks.family import build_webhooks
 from runnerhub.actors.webhooks.intake import Reception
 from runnerhub.actors.webhooks.metrics import WebhookCollector
-from runnerhub.api import create_app
+from runnerhub.api.app import create_app
 from runnerhub.api.auth import Tokens
 from runnerhub.config import GitHubSettings, Settings
 from runnerhub.runtime import Root

@@ -9,8 +9,9 @@ from pathlib import Path
 import trio
 from prometheus_client import CollectorRegistry
 
-from runnerhub.api import create_app, serve_api
+from runnerhub.api.app import create_app
 from runnerhub.api.auth import Tokens
+from runnerhub.api.server import serve_api
 from runnerhub.config import Settings
 from tests.simulation.cluster import Cluster, Life
 

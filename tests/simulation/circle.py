@@ -12,7 +12,7 @@ from runnerhub.actors.tree import build_tree
 from runnerhub.actors.webhooks.desk import WebhookDesk
 from runnerhub.actors.webhooks.family import build_webhooks
 from runnerhub.actors.webhooks.intake import Reception
-from runnerhub.api import create_app
+from runnerhub.api.app import create_app
 from runnerhub.api.auth import Tokens
 from runnerhub.config import GitHubSettings, Settings
 from runnerhub.model.job import Network

@@ -17,7 +17,7 @@ from runnerhub.actors.webhooks.desk import WebhookDesk
 from runnerhub.actors.webhooks.family import build_webhooks
 from runnerhub.actors.webhooks.intake import Reception
 from runnerhub.adapters.github import HttpTransport, RsaSigner
-from runnerhub.api import create_app
+from runnerhub.api.app import create_app
 from runnerhub.api.auth import Tokens
 from runnerhub.config import GitHubSettings, Settings
 from runnerhub.ports.github import Credential
