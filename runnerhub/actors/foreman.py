@@ -11,6 +11,8 @@ So recovery after kill -9 and supervision of a crashed actor are one and the sam
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -44,6 +46,18 @@ from runnerhub.runtime import (
 log = structlog.get_logger(__name__)
 
 CRASHES_ALLOWED = 3
+STARTED_TOGETHER = 16  # what they do first is done in one go
+PAGE = 2000  # so are these told apart, which takes some milliseconds
+ADOPTED_TOGETHER = 100
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the ledger says of the attempts on some hosts, and which of them have no actor."""
+
+    sandboxes: dict[str, set[str]]
+    jobs: set[str] = field(default_factory=set)
+    undriven: dict[str, str] = field(default_factory=dict)
 
 
 class Foreman:
@@ -80,33 +94,34 @@ class Foreman:
             nursery.cancel_scope.cancel()
         self._monitor.close()
 
-    async def start(self, jobs: Iterable[Job], *, adopted: bool = False) -> None:
-        """Start an actor for each of these jobs that has none.
+    async def start(self, jobs: Sequence[Job], *, adopted: bool = False) -> None:
+        """Start an actor for each of these jobs that has none, some side by side.
 
         Args:
             jobs: LEASED or later.
             adopted: whether an earlier actor may have done anything for them.
         """
-        for job in jobs:
-            host = self._world.hosts.get(job.host or "")
-            if host is None or job.sandbox_id is None:
-                continue
-            host.hold(job.sandbox_id, class_of(job.spec))
-            actor = JobActor(self._world, host, job, self._images[host.name], adopted=adopted)
-            spec: ChildSpec[CancelJob] = ChildSpec(
-                job_actor_name(job.id),
-                actor.run,
-                kind="job",
-                restart=Restart.TEMPORARY,
-                shutdown=self._world.settings.clean_up + 1.0,
-                mailbox_size=8,
-            )
-            try:
-                self._monitor.watch(await self._jobs.start_child(spec))
-            except NameTaken:
-                continue
-            except ActorDied:
-                return
+        for first in range(0, len(jobs), STARTED_TOGETHER):
+            async with trio.open_nursery() as nursery:
+                for job in jobs[first : first + STARTED_TOGETHER]:
+                    nursery.start_soon(partial(self._start, job, adopted=adopted))
+
+    async def _start(self, job: Job, *, adopted: bool) -> None:
+        host = self._world.hosts.get(job.host or "")
+        if host is None or job.sandbox_id is None:
+            return
+        host.hold(job.sandbox_id, class_of(job.spec))
+        actor = JobActor(self._world, host, job, self._images[host.name], adopted=adopted)
+        spec: ChildSpec[CancelJob] = ChildSpec(
+            job_actor_name(job.id),
+            actor.run,
+            kind="job",
+            restart=Restart.TEMPORARY,
+            shutdown=self._world.settings.clean_up + 1.0,
+            mailbox_size=8,
+        )
+        with suppress(NameTaken, ActorDied):
+            self._monitor.watch(await self._jobs.start_child(spec))
 
     async def _note_downs(self) -> None:
         async for down in self._monitor:
@@ -124,48 +139,52 @@ class Foreman:
         # What was confirmed before the ledger is read, and is not in it then, is over.
         confirmed = {host.name: host.held - host.leasing for host in owned}
         try:
-            active = await self._world.ledger.active([host.name for host in owned])
+            standing = await self._read(owned)
             for host in owned:
-                live = {job.sandbox_id for job in active if job.host == host.name}
-                host.forget(*(confirmed[host.name] - live))
-            missing = await self._still_missing(owned, active)
+                confirmed[host.name].difference_update(standing.sandboxes[host.name])
+                host.forget(*confirmed[host.name])
+            missing = await self._still_missing(owned, standing.undriven)
         except LedgerUnavailable as error:
             log.warning("recovery waits", action="recovery_outage", error=str(error))
             return
-        self._tell_cancelled(active)
         await self._start_missing(missing)
-        known = {job.id for job in active}
-        self._crashes = {k: v for k, v in self._crashes.items() if k in known}
-        self._not_before = {k: v for k, v in self._not_before.items() if k in known}
+        self._crashes = {k: v for k, v in self._crashes.items() if k in standing.jobs}
+        self._not_before = {k: v for k, v in self._not_before.items() if k in standing.jobs}
+
+    async def _read(self, owned: Sequence[HostState]) -> _Read:
+        """Read where all attempts stand, page by page, and tell those who are to be cancelled."""
+        found = _Read({host.name: set() for host in owned})
+        last: str | None = None
+        while page := await self._world.ledger.standing([*found.sandboxes], last, PAGE):
+            for at in page:
+                found.jobs.add(at.job_id)
+                found.sandboxes[at.host].add(at.sandbox_id)
+                ref = self._registry.whereis(job_actor_name(at.job_id))
+                if ref is None:
+                    if at.sandbox_id not in self._world.hosts[at.host].leasing:
+                        found.undriven[at.job_id] = at.sandbox_id
+                elif at.cancel_requested and at.phase is not Phase.REAPING:
+                    with suppress(ActorDied, MailboxFull):
+                        ref.tell(CancelJob(CANCELLED))
+            if len(page) < PAGE:
+                break
+            last = page[-1].job_id
+        return found
 
     async def _still_missing(
-        self, owned: Sequence[HostState], active: Sequence[Job]
+        self, owned: Sequence[HostState], missing: Mapping[str, str]
     ) -> Sequence[Job]:
         """Return the attempts that nobody drives, as the ledger has them now.
 
         What was read may be over by the time it is heard. So it is read again: an attempt that
         had no actor in between, and is still there, has nobody who could have moved it on.
         """
-        leasing = {sandbox_id for host in owned for sandbox_id in host.leasing}
-        missing = {
-            job.id: job.sandbox_id
-            for job in active
-            if job.sandbox_id not in leasing and not self._is_driven(job)
-        }
-        if not missing:
-            return ()
-        again = await self._world.ledger.active([host.name for host in owned])
+        ids = sorted(missing)
+        again: list[Job] = []
+        hosts = [host.name for host in owned]
+        for first in range(0, len(ids), ADOPTED_TOGETHER):
+            again += await self._world.ledger.active(hosts, ids[first : first + ADOPTED_TOGETHER])
         return [job for job in again if missing.get(job.id) == job.sandbox_id]
-
-    def _is_driven(self, job: Job) -> bool:
-        return self._registry.whereis(job_actor_name(job.id)) is not None
-
-    def _tell_cancelled(self, active: Iterable[Job]) -> None:
-        for job in active:
-            ref = self._registry.whereis(job_actor_name(job.id))
-            if ref is not None and job.cancel_requested and job.phase is not Phase.REAPING:
-                with suppress(ActorDied, MailboxFull):
-                    ref.tell(CancelJob(CANCELLED))
 
     async def _start_missing(self, missing: Iterable[Job]) -> None:
         for job in missing:

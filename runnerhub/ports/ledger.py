@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runnerhub.model.job import Job, JobEvent, JobSpec, Phase, Status
 from runnerhub.model.lease import Lease
@@ -72,6 +72,16 @@ class LogChunk:
     marks: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Standing(NamedTuple):
+    """Where an attempt stands: as little of it as recovery must know again and again."""
+
+    job_id: str
+    host: str
+    sandbox_id: str
+    phase: Phase
+    cancel_requested: bool
+
+
 class Ledger(Protocol):
     """The ledger."""
 
@@ -108,8 +118,13 @@ class Ledger(Protocol):
     async def queued(self, after: str | None, limit: int) -> Sequence[Job]:
         """Page through the jobs in QUEUED by id, for reconciling the queue."""
 
-    async def active(self, hosts: Collection[str]) -> Sequence[Job]:
-        """Return the jobs from LEASED to REAPING on these hosts."""
+    async def standing(
+        self, hosts: Collection[str], after: str | None, limit: int
+    ) -> Sequence[Standing]:
+        """Page by job id through where the jobs from LEASED to REAPING on these hosts stand."""
+
+    async def active(self, hosts: Collection[str], job_ids: Collection[str]) -> Sequence[Job]:
+        """Return those of these jobs that are from LEASED to REAPING on these hosts."""
 
     async def open_runners(self) -> Sequence[Job]:
         """Return the jobs that are, or are to become, runners and are not FINISHED, oldest first.

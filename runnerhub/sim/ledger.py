@@ -10,7 +10,7 @@ from runnerhub.model.ids import JobIds, is_job_id
 from runnerhub.model.job import TRANSITIONS, Job, JobEvent, JobSpec, Phase, Status
 from runnerhub.model.outcome import Verdict
 from runnerhub.ports.errors import StaleFence
-from runnerhub.ports.ledger import NO_STAMPS, Accepted, AcceptResult, JobPage, LeaseJob
+from runnerhub.ports.ledger import NO_STAMPS, Accepted, AcceptResult, JobPage, LeaseJob, Standing
 from runnerhub.sim.ledger_store import MemoryStore
 
 _UNCONCLUDED = frozenset({Phase.LEASED, Phase.PROVISIONING, Phase.RUNNING})
@@ -102,10 +102,23 @@ class MemoryLedger(MemoryStore):
         waiting = (job for _, job in sorted(self._jobs.items()) if job.phase is Phase.QUEUED)
         return [job for job in waiting if job.id > (after or "")][:limit]
 
-    async def active(self, hosts: Collection[str]) -> Sequence[Job]:
-        """Return the jobs from LEASED to REAPING on these hosts."""
+    async def standing(
+        self, hosts: Collection[str], after: str | None, limit: int
+    ) -> Sequence[Standing]:
+        """Page by job id through where the jobs from LEASED to REAPING on these hosts stand."""
         await self._enter()
-        return [job for job in self._active() if job.host in hosts]
+        found = sorted(
+            Standing(job.id, job.host, job.sandbox_id, job.phase, job.cancel_requested)
+            for job in self._active()
+            if job.host is not None and job.host in hosts and job.sandbox_id is not None
+        )
+        found = [at for at in found if after is None or at.job_id > after]
+        return found[:limit]
+
+    async def active(self, hosts: Collection[str], job_ids: Collection[str]) -> Sequence[Job]:
+        """Return those of these jobs that are from LEASED to REAPING on these hosts."""
+        await self._enter()
+        return [job for job in self._active() if job.id in job_ids and job.host in hosts]
 
     async def open_runners(self) -> Sequence[Job]:
         """Return the jobs that are, or are to become, runners and are not FINISHED."""

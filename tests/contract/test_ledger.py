@@ -27,7 +27,7 @@ from runnerhub.model.logs import LogCursor
 from runnerhub.model.outcome import CANCELLED, Verdict, timed_out
 from runnerhub.model.runner import RunnerWish
 from runnerhub.ports.errors import LedgerUnavailable, PortError, StaleFence
-from runnerhub.ports.ledger import AcceptResult, LeaseJob, Ledger, LogChunk
+from runnerhub.ports.ledger import AcceptResult, LeaseJob, Ledger, LogChunk, Standing
 from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.ledger import MemoryLedger
 from tests.contract.harness import (
@@ -185,7 +185,11 @@ async def a_job_goes_its_way(ledger: Ledger) -> None:
     assert job.status is Status.IN_PROGRESS
     job = await ledger.conclude(job.id, fence, 1, DONE)
     assert (job.phase, job.conclusion, job.exit_code) == (Phase.REAPING, Conclusion.SUCCESS, 0)
-    assert [j.id for j in await ledger.active(["h", "x"])] == [job.id]
+    assert [j.id for j in await ledger.active(["h", "x"], [job.id, "none"])] == [job.id]
+    assert not await ledger.active(["h", "x"], ["none"])
+    at = Standing(job.id, "h", "sb-1", Phase.REAPING, cancel_requested=False)
+    assert list(await ledger.standing(["h", "x"], None, 2)) == [at]
+    assert not [*await ledger.standing(["h"], job.id, 2), *await ledger.standing(["x"], None, 2)]
     assert await ledger.live_sandboxes("h") == {"sb-1"}
     assert await ledger.queue_depths() == {"reaping": 1}
     job = await ledger.finish(job.id, fence, 1)
@@ -196,7 +200,8 @@ async def a_job_goes_its_way(ledger: Ledger) -> None:
     kinds = ["accepted", "leased", "provisioning", "provisioning", "running", "concluded"]
     assert [event.kind for event in events] == [*kinds, "finished"]
     assert events[5].data["reason"] == "completed"
-    assert not await ledger.active(["h"])
+    assert not await ledger.active(["h"], [job.id])
+    assert not await ledger.standing(["h"], None, 2)
     assert await ledger.live_sandboxes("h") == frozenset()
     assert await ledger.queue_depths() == {}
 

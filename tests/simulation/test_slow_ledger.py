@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.model.job import Job
-from runnerhub.ports.ledger import LeaseJob
+from runnerhub.ports.ledger import LeaseJob, Standing
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.faults import Latency
 from runnerhub.sim.ledger import MemoryLedger
@@ -17,9 +17,17 @@ from tests.simulation.cluster import Cluster, now, spec
 class LateLedger(MemoryLedger):
     """Its list of active attempts is a second old when it arrives."""
 
-    async def active(self, hosts: Collection[str]) -> Sequence[Job]:
+    async def standing(
+        self, hosts: Collection[str], after: str | None, limit: int
+    ) -> Sequence[Standing]:
+        """Return where the attempts stood."""
+        found = await super().standing(hosts, after, limit)
+        await trio.sleep(1.0)
+        return found
+
+    async def active(self, hosts: Collection[str], job_ids: Collection[str]) -> Sequence[Job]:
         """Return the attempts as they were."""
-        found = await super().active(hosts)
+        found = await super().active(hosts, job_ids)
         await trio.sleep(1.0)
         return found
 

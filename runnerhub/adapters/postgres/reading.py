@@ -7,7 +7,7 @@ from runnerhub.adapters.postgres.gathering import Gathering
 from runnerhub.adapters.postgres.store import Store
 from runnerhub.model.ids import is_job_id
 from runnerhub.model.job import Job, JobEvent, Phase, Status, status_of
-from runnerhub.ports.ledger import JobPage
+from runnerhub.ports.ledger import JobPage, Standing
 from runnerhub.runtime.bridge import Bridge
 
 # Written out, so that the partial indexes serve.
@@ -15,6 +15,8 @@ _STATUS = {
     status: "phase IN ({})".format(", ".join(f"'{p}'" for p in Phase if status_of(p) is status))
     for status in Status
 }
+
+_PHASES = {str(phase): phase for phase in Phase}
 
 
 class Reading(Store):
@@ -78,10 +80,24 @@ class Reading(Store):
         sql = "SELECT * FROM jobs WHERE phase = 'queued' AND id > $1 ORDER BY id LIMIT $2"
         return [rows.job(row) for row in await self._fetch(sql, after or "", limit)]
 
-    async def active(self, hosts: Collection[str]) -> Sequence[Job]:
-        """Return the jobs from LEASED to REAPING on these hosts."""
-        sql = "SELECT * FROM jobs WHERE host = ANY($1) AND phase <> 'finished' ORDER BY id"
-        return [rows.job(row) for row in await self._fetch(sql, list(hosts))]
+    async def standing(
+        self, hosts: Collection[str], after: str | None, limit: int
+    ) -> Sequence[Standing]:
+        """Page by job id through where the jobs from LEASED to REAPING on these hosts stand."""
+        sql = """
+            SELECT id, host, sandbox_id, phase, cancel_requested FROM jobs
+            WHERE host = ANY($1) AND phase <> 'finished' AND id > $2 ORDER BY id LIMIT $3
+        """
+        found = await self._fetch(sql, list(hosts), after or "", limit)
+        return [Standing(a, b, c, _PHASES[d], e) for a, b, c, d, e in found]
+
+    async def active(self, hosts: Collection[str], job_ids: Collection[str]) -> Sequence[Job]:
+        """Return those of these jobs that are from LEASED to REAPING on these hosts."""
+        sql = """
+            SELECT * FROM jobs WHERE id = ANY($2) AND host = ANY($1) AND phase <> 'finished'
+            ORDER BY id
+        """
+        return [rows.job(row) for row in await self._fetch(sql, list(hosts), list(job_ids))]
 
     async def open_runners(self) -> Sequence[Job]:
         """Return the jobs that are, or are to become, runners and are not FINISHED."""
