@@ -5,18 +5,21 @@
          └─ for too long: lost         └─ sweeps: after each gap, on request, periodically
 
 The event stream wakes whoever watches a container. A gap in it may hide anything, so after each
-one every watcher is woken and looks for itself.
+one the containers are listed, once, and whoever watches one that is not seen running is woken and
+looks for itself.
 """
 
 import random
+from collections.abc import Sequence
 
 import structlog
 import trio
 
 from runnerhub.actors.messages import Sweep
-from runnerhub.actors.sweep import sweep
+from runnerhub.actors.sweep import running, sweep
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.sandbox import LABEL_CLUSTER
+from runnerhub.ports.engine import ContainerState
 from runnerhub.ports.errors import PortError, Unavailable
 from runnerhub.runtime import ActorContext, Backoff
 
@@ -51,8 +54,9 @@ class HostActor:
         while True:
             try:
                 host.info = await host.engine.info()
-                async with host.engine.events(f"{LABEL_CLUSTER}={self._world.cluster}") as events:
-                    self._connected()
+                label = f"{LABEL_CLUSTER}={self._world.cluster}"
+                async with host.engine.events(label) as events:
+                    self._connected(await host.engine.containers(label))
                     attempt = 0
                     async for event in events:
                         if event.action == "kill":
@@ -70,7 +74,7 @@ class HostActor:
                 away_since = trio.current_time()
                 host.reachable = False
                 log.warning("host disconnected", action="host_gap", host=host.name)
-                host.changed.notify_all()
+                host.changed.notify()
             if not host.lost and (
                 trio.current_time() - away_since > self._world.settings.host_lost_after
             ):
@@ -80,12 +84,14 @@ class HostActor:
             attempt += 1
             await trio.sleep(min(5.0, self._backoff.delay(attempt, self._rng)))
 
-    def _connected(self) -> None:
+    def _connected(self, listed: Sequence[ContainerState]) -> None:
         host = self._host
+        host.running = running(listed)
         host.epoch += 1
         host.reachable, host.lost, host.detail = True, False, ""
         log.info("host connected", action="host_connected", host=host.name, epoch=host.epoch)
-        host.changed.notify_all()
+        host.changed.notify_others(host.running)
+        host.changed.notify()
         self._world.work.notify()
         self._sweep_wanted.set()
 

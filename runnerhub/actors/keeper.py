@@ -1,7 +1,7 @@
 """The keeper: periodic duties of the queue and the ledger.
 
 Losing all of Redis, or a part of it, loses nothing: what the ledger calls QUEUED and the queue
-does not know is queued again.
+does not know is queued again. That all is lost is seen by the mark, which was lost with it.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from runnerhub.actors.intake import enqueue
+from runnerhub.actors.wakeups import first_of
 from runnerhub.actors.world import World
 from runnerhub.model.outcome import QUEUE_EXPIRED
 from runnerhub.ports.errors import Unavailable
@@ -32,14 +33,14 @@ class Keeper:
         """Do the rounds until stopped."""
         ctx.started()
         while not ctx.stopping.is_set():
-            pause = self._world.settings.reconcile_every
+            pause, forgotten = self._world.settings.reconcile_every, self._world.forgotten.ticket()
             try:
                 await self._round()
             except Unavailable as error:
                 log.warning("housekeeping waits", action="keeper_outage", error=str(error))
                 pause = min(pause, 2.0)
             with trio.move_on_after(pause):
-                await ctx.stopping.wait()
+                await first_of(ctx.stopping, forgotten)
 
     async def _round(self) -> None:
         await self.reconcile()
@@ -56,7 +57,11 @@ class Keeper:
             self._prune_at = trio.current_time() + PRUNE_EVERY
 
     async def reconcile(self) -> int:
-        """Queue what the ledger calls QUEUED and the queue does not know; count it."""
+        """Queue what the ledger calls QUEUED and the queue does not know; count it.
+
+        The queue is marked first, so that whatever is lost from then on takes the mark along.
+        """
+        await self._world.queue.mark(self._world.settings.node_id)
         last: str | None = None
         missing = waiting = 0
         oldest_at: float | None = None

@@ -5,40 +5,39 @@ created, so whatever is listed and alive is in the ledger by then. A ledger that
 means: remove nothing.
 """
 
+from collections.abc import Iterable
+
 import structlog
 
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.sandbox import LABEL_CLUSTER, LABEL_SANDBOX
-from runnerhub.ports.engine import Engine
+from runnerhub.ports.engine import ContainerState
 from runnerhub.ports.errors import EngineRefused
 
 log = structlog.get_logger(__name__)
 
 
-async def find_orphans(
-    engine: Engine, cluster: str, live: frozenset[str]
-) -> tuple[list[str], list[str]]:
-    """Return the names of containers and networks of sandboxes that are not among the live."""
-    label = f"{LABEL_CLUSTER}={cluster}"
-    containers = [
-        c.name for c in await engine.containers(label) if c.labels.get(LABEL_SANDBOX) not in live
-    ]
-    networks = [
-        n.name for n in await engine.networks(label) if n.labels.get(LABEL_SANDBOX) not in live
-    ]
-    return containers, networks
+def running(listed: Iterable[ContainerState]) -> frozenset[str]:
+    """Return the names of those that run."""
+    return frozenset(each.name for each in listed if each.status in {"running", "paused"})
 
 
 async def sweep(world: World, host: HostState) -> int:
     """Sweep one host once; return how many things were removed.
 
-    Cancelling it leaves the rest to the next sweep.
+    Whoever watches a container that does not run is woken: nobody relies on the event stream
+    alone for longer than from sweep to sweep. Cancelling it leaves the rest to the next sweep.
 
     Raises:
         Unavailable: the engine or the ledger does not answer; nothing more was removed.
     """
-    containers, networks = await find_orphans(host.engine, world.cluster, frozenset())
-    for network in await host.engine.networks(f"{LABEL_CLUSTER}={world.cluster}"):
+    label = f"{LABEL_CLUSTER}={world.cluster}"
+    listed = await host.engine.containers(label)
+    host.changed.notify_others(running(listed))
+    containers = [each.name for each in listed]
+    networks = []
+    for network in await host.engine.networks(label):
+        networks.append(network.name)
         for subnet in network.subnets:
             world.subnets.note(subnet, network.labels.get(LABEL_SANDBOX, ""))
     if not containers and not networks:

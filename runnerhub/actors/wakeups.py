@@ -4,7 +4,7 @@ Whoever waits takes a ticket first, then looks at the state, then waits on the t
 in between has set it already.
 """
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 
 import trio
 
@@ -24,6 +24,11 @@ class Wakeups:
         event = self._events.pop(key, None)
         if event is not None:
             event.set()
+
+    def notify_others(self, quiet: Collection[Hashable]) -> None:
+        """Wake those who wait for a key, but not for one of these."""
+        for key in [key for key in self._events if key is not None and key not in quiet]:
+            self.notify(key)
 
     def notify_all(self) -> None:
         """Wake everybody."""

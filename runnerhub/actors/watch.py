@@ -1,5 +1,7 @@
 """From a main container that runs to what became of it."""
 
+import random
+
 import trio
 
 from runnerhub.actors.attempt import Attempt, Detached, Outcome
@@ -16,10 +18,14 @@ from runnerhub.model.outcome import (
 )
 from runnerhub.ports.engine import ContainerState
 from runnerhub.ports.errors import EngineUnavailable
+from runnerhub.runtime import Backoff
 
 LOG_END_SECONDS = 120.0
 ENGINE_STOP_SECONDS = 5.0
 MEMORY_LOOKS, MEMORY_LOOK_SECONDS = 3, 0.15
+
+_BACKOFF = Backoff()
+_RNG = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
 NEVER_HANDED = LostAttempt(Reason.SANDBOX_LOST, "its sandbox ended before it was handed the job")
 REMOVED = LostAttempt(Reason.SANDBOX_LOST, "the container was removed by somebody")
@@ -54,31 +60,45 @@ def lost_host(attempt: Attempt) -> LostAttempt:
 
 
 async def _until_it_ends(attempt: Attempt) -> Outcome:
-    host, name = attempt.host, attempt.plan.main
+    """Ask where there is a doubt alone.
+
+    That is at first, at an event of the container, and where it was not seen running after a gap.
+    """
+    host, name, failures = attempt.host, attempt.plan.main, 0
     if attempt.tickets is not None:
         # What was just started is known to run until something is heard.
-        tickets, attempt.tickets = attempt.tickets, None
-        await first_of(*tickets)
+        (_, own), attempt.tickets = attempt.tickets, None
+        await own.wait()
     while True:
         anything, own = host.changed.ticket(), host.changed.ticket(name)
         if host.lease is None:
             raise Detached(f"{host.name} is driven by another node")
         if host.lost:
             return lost_host(attempt)
-        if host.reachable:
-            epoch = host.epoch
-            try:
+        if not host.reachable:
+            await first_of(anything, own)
+            continue
+        epoch = host.epoch
+        try:
+            async with host.questions:
                 state = await host.engine.inspect_container(name)
-            except EngineUnavailable:
-                with trio.move_on_after(1.0):
-                    await anything.wait()
-                continue
-            if state is None:
-                return REMOVED
-            if state.has_ended:
-                return await _judge(attempt, state)
-            attempt.epoch = epoch
-        await first_of(anything, own)
+        except EngineUnavailable:
+            failures += 1
+            with trio.move_on_after(_BACKOFF.delay(failures, _RNG)):
+                await anything.wait()
+            continue
+        if state is None:
+            return REMOVED
+        if state.has_ended:
+            return await _judge(attempt, state)
+        attempt.epoch, failures = epoch, 0
+        await own.wait()
+
+
+def _is_of_this_connection(attempt: Attempt) -> bool:
+    """Tell whether the container was seen running since the event stream was last joined."""
+    host = attempt.host
+    return attempt.epoch == host.epoch or attempt.plan.main in host.running
 
 
 async def _judge(attempt: Attempt, state: ContainerState) -> Outcome:
@@ -91,7 +111,7 @@ async def _judge(attempt: Attempt, state: ContainerState) -> Outcome:
     outcome = judge_exit(
         code,
         out_of_memory=out_of_memory,
-        across_restart=attempt.host.epoch != attempt.epoch,
+        across_restart=not _is_of_this_connection(attempt),
     )
     if isinstance(outcome, Verdict):
         attempt.mark("exited")
@@ -121,7 +141,7 @@ async def _see_whether_engine_stops(attempt: Attempt) -> None:
     """
     host = attempt.host
     with trio.move_on_after(ENGINE_STOP_SECONDS):
-        while host.reachable and host.epoch == attempt.epoch:
+        while host.reachable and _is_of_this_connection(attempt):
             await host.changed.ticket().wait()
     while not host.reachable and not host.lost:
         await host.changed.ticket().wait()

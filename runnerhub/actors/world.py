@@ -24,6 +24,8 @@ from runnerhub.ports.ledger import Ledger
 from runnerhub.ports.queue import JobQueue
 from runnerhub.ports.runners import Runners
 
+QUESTIONS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class CoreSettings:
@@ -66,6 +68,10 @@ class HostState:
         shelf: what is prepared ahead.
         troubles: what cannot be prepared, in words.
         leasing: those of them that the ledger has not confirmed yet.
+        changed: by the name of a container, when something may have become of it, which the host
+            actor and a change of owner tell; without a name, when something did of the host.
+        running: the containers that ran when the engine was last listed, in this `epoch`.
+        questions: bounds how many containers are asked for at once.
     """
 
     name: str
@@ -94,6 +100,11 @@ class HostState:
     shelf: Shelf = field(default_factory=Shelf)
     troubles: dict[str, str] = field(default_factory=dict)
     changed: Wakeups = field(default_factory=Wakeups)
+    running: frozenset[str] = frozenset()
+    questions: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(QUESTIONS))
+    _taken: tuple[float, int] | None = (0.0, 0)
+    _seen_as: tuple[object, ...] = ()
+    _view: HostView | None = None
 
     @property
     def trusted(self) -> bool:
@@ -112,21 +123,25 @@ class HostState:
         return "is draining" if self.draining else None
 
     def view(self) -> HostView:
-        """Return what placement sees."""
-        info = self.info
-        asked = [self.asked[held] for held in self.held if held in self.asked]
-        return HostView(
-            self.name,
-            self.labels,
-            self.slots,
-            max(0, self.slots - len(self.held)),
-            self.trouble,
-            info.cpus if info else 0.0,
-            info.memory_mb if info else 0,
-            self.reserves,
-            sum(each.cpus for each in asked),
-            sum(each.memory_mb for each in asked),
-        )
+        """Return what placement sees; the same object as long as nothing of it changes."""
+        if self._taken is None:
+            asked = self.asked.values()
+            self._taken = sum(each.cpus for each in asked), sum(each.memory_mb for each in asked)
+        now = (len(self.held), self._taken, self.trouble, self.info, self.labels, self.reserves)
+        if self._view is None or now != self._seen_as:
+            self._seen_as, info = now, self.info
+            self._view = HostView(
+                self.name,
+                self.labels,
+                self.slots,
+                max(0, self.slots - len(self.held)),
+                self.trouble,
+                info.cpus if info else 0.0,
+                info.memory_mb if info else 0,
+                self.reserves,
+                *self._taken,
+            )
+        return self._view
 
     def unkept(self, asked: Execution) -> str | None:
         """Say in words what a job asks for that this host does not keep, None when all is kept."""
@@ -137,13 +152,17 @@ class HostState:
     def hold(self, sandbox_id: str, asked: PlacementClass) -> None:
         """Let an attempt occupy a slot, and what it asked for."""
         self.held.add(sandbox_id)
-        self.asked[sandbox_id] = asked
+        if sandbox_id not in self.asked and self._taken is not None:
+            cpus, memory_mb = self._taken
+            self._taken = cpus + asked.cpus, memory_mb + asked.memory_mb
+        self.asked.setdefault(sandbox_id, asked)
 
     def free(self, *sandbox_ids: str) -> None:
         """Free the slots of attempts."""
         for sandbox_id in sandbox_ids:
             self.held.discard(sandbox_id)
-            self.asked.pop(sandbox_id, None)
+            if self.asked.pop(sandbox_id, None) is not None:
+                self._taken = None  # added up anew: what is subtracted leaves a rest
 
     def forget(self, *sandbox_ids: str) -> None:
         """Free the slots of attempts that are over, and let go of the kits that they had."""
@@ -157,7 +176,7 @@ class HostState:
         self.lease = lease
         self.trusted_until = trusted_until(asked_at, lease.ttl_seconds)
         if not renewed:
-            self.changed.notify_all()
+            self.changed.notify()
 
     def disown(self) -> None:
         """Another node drives the host now."""
@@ -177,6 +196,7 @@ class World:
         github_state: what is kept of GitHub beside; set by the stores where it is configured.
         github_health: how its credentials were found; None before they were looked at.
         github_jobs_changed: wakes when this node learnt something of them.
+        forgotten: wakes when the queue was found empty of all that it knew.
         runners: registers just-in-time runners; None where GitHub is not configured.
         claiming: whether the dispatcher may take new jobs; false once a stop has begun.
     """
@@ -195,6 +215,7 @@ class World:
     github_jobs_changed: Wakeups = field(default_factory=Wakeups)
     logs_changed: Wakeups = field(default_factory=Wakeups)
     work: Wakeups = field(default_factory=Wakeups)
+    forgotten: Wakeups = field(default_factory=Wakeups)
     statistics: JobStatistics = field(default_factory=JobStatistics)
     claiming: bool = True
     now_ms: Callable[[], int] = lambda: int(time.time() * 1000)

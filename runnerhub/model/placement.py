@@ -95,10 +95,11 @@ def refuse(wanted: PlacementClass, host: HostView) -> Refusal | None:
         return Refusal(host.name, host.trouble, lasting=False)
     if host.free_slots <= 0:
         return Refusal(host.name, f"all {host.slots} slots are taken", lasting=False)
-    return _refuse_reserving(wanted, host) if host.reserves else None
+    return refuse_reserving(wanted, host) if host.reserves else None
 
 
-def _refuse_reserving(wanted: PlacementClass, host: HostView) -> Refusal | None:
+def refuse_reserving(wanted: PlacementClass, host: HostView) -> Refusal | None:
+    """Return why what is set aside on a host leaves too little, or None when it does not."""
     if host.cpus and wanted.cpus > host.cpus - host.taken_cpus:
         return Refusal(host.name, f"has {host.taken_cpus:g} cpus reserved", lasting=False)
     if host.memory_mb and wanted.memory_mb > host.memory_mb - host.taken_memory_mb:

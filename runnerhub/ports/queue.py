@@ -26,6 +26,19 @@ class QueueEntry:
     delay_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class QueueLook:
+    """The queue at a glance.
+
+    Attributes:
+        classes: how many entries wait in each placement class; delayed ones count once due.
+        mark: what `mark` was given last; None when the store has lost it, with all the rest.
+    """
+
+    classes: Mapping[str, int]
+    mark: str | None
+
+
 class JobQueue(Protocol):
     """The queue.
 
@@ -45,8 +58,11 @@ class JobQueue(Protocol):
     async def restore_expired(self) -> int:
         """Put back claims whose lease has expired, by the store's clock; count them."""
 
-    async def classes(self) -> Mapping[str, int]:
-        """Return how many entries wait in each placement class; delayed ones count once due."""
+    async def look(self) -> QueueLook:
+        """Return what waits, and whether the queue is one that was marked."""
+
+    async def mark(self, mark: str) -> None:
+        """Leave a mark, which lasts as long as what the queue knows."""
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the ids that the queue knows: ready, delayed or claimed."""

@@ -7,7 +7,7 @@ import trio
 
 from runnerhub.model.fair_share import Waiting, next_of
 from runnerhub.ports.errors import QueueUnavailable
-from runnerhub.ports.queue import QueueEntry
+from runnerhub.ports.queue import QueueEntry, QueueLook
 
 
 class MemoryQueue:
@@ -35,6 +35,7 @@ class MemoryQueue:
         self._claimed: dict[str, float] = {}
         self._turns: dict[str, dict[tuple[int, str], int]] = {}
         self._turn = 0
+        self._mark: str | None = None
 
     async def push(self, entries: Sequence[QueueEntry]) -> None:
         """Add entries; those that are known already stay as they are."""
@@ -88,10 +89,16 @@ class MemoryQueue:
             self._make_ready(job_id)
         return len(expired)
 
-    async def classes(self) -> Mapping[str, int]:
-        """Return how many entries wait in each placement class."""
+    async def look(self) -> QueueLook:
+        """Return what waits, and whether the queue is one that was marked."""
         await self._enter()
-        return {placement: len(ready) for placement, ready in self._ready.items() if ready}
+        classes = {placement: len(ready) for placement, ready in self._ready.items() if ready}
+        return QueueLook(classes, self._mark)
+
+    async def mark(self, mark: str) -> None:
+        """Leave a mark, which lasts as long as what the queue knows."""
+        await self._enter()
+        self._mark = mark
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the ids that the queue knows."""

@@ -48,16 +48,26 @@ async def what_is_pushed_is_claimed_once(queue: JobQueue) -> None:
     await queue.ping()
     pushed = [entry("j1", at=1), entry("j2", "ö/ü", placement=B, priority=7)]
     await queue.push(pushed)
-    assert await queue.classes() == {A: 1, B: 1}
+    assert (await queue.look()).classes == {A: 1, B: 1}
     assert list(await queue.claim({A: 5, B: 5, "other": 5}, 30)) == pushed
     assert not await queue.claim({A: 5, B: 5}, 30)
-    assert await queue.classes() == {}
+    assert (await queue.look()).classes == {}
     assert await queue.known(["j1", "j2", "j3"]) == {"j1", "j2"}
     await queue.acknowledge(["j1", "j2", "j3"])
     assert await queue.known(["j1", "j2"]) == frozenset()
     for nothing in (await queue.claim({}, 1), await queue.known([])):
         assert not nothing
     await queue.push([])
+
+
+@contract
+async def a_mark_lasts(queue: JobQueue) -> None:
+    assert (await queue.look()).mark is None
+    await queue.mark("n1")
+    await queue.push([entry("j1")])
+    assert [(await queue.look()).mark, await claimed(queue)] == ["n1", ["j1"]]
+    await queue.mark("n2")
+    assert (await queue.look()).mark == "n2"
     await queue.acknowledge([])
 
 
@@ -115,18 +125,18 @@ async def limits_are_by_class(queue: JobQueue) -> None:
     await queue.push([entry(f"b{n}", placement=B, at=n) for n in range(5)])
     got = await queue.claim({A: 2, B: 1}, 30)
     assert [e.job_id for e in got] == ["a0", "a1", "b0"]
-    assert await queue.classes() == {A: 3, B: 4}
+    assert (await queue.look()).classes == {A: 3, B: 4}
     assert not await queue.claim({A: 0}, 30)
 
 
 @contract
 async def a_delayed_entry_counts_once_due(queue: JobQueue) -> None:
     await queue.push([entry("d", delay=0.3)])
-    assert await queue.classes() == {}
+    assert (await queue.look()).classes == {}
     assert await claimed(queue) == []
     assert await queue.known(["d"]) == {"d"}
     await trio.sleep(0.4)
-    assert await queue.classes() == {A: 1}
+    assert (await queue.look()).classes == {A: 1}
     assert await claimed(queue) == ["d"]
     await queue.push([entry("e", delay=0.2)])
     await queue.acknowledge(["e"])
@@ -143,7 +153,7 @@ async def a_claim_comes_back_in_its_old_place(queue: JobQueue) -> None:
     assert await claimed(queue, 0) == []
     assert await queue.restore_expired() == 1
     assert await queue.restore_expired() == 0
-    assert await queue.classes() == {A: 3}
+    assert (await queue.look()).classes == {A: 3}
     assert await claimed(queue) == ["j0", "j1", "j2"]
 
 
@@ -155,7 +165,7 @@ async def an_acknowledged_claim_does_not_come_back(queue: JobQueue) -> None:
     await queue.acknowledge(["j1"])  # one that nobody had claimed
     await trio.sleep(0.2)
     assert await queue.restore_expired() == 0
-    assert await queue.classes() == {}
+    assert (await queue.look()).classes == {}
     assert await claimed(queue) == []
 
 
@@ -274,7 +284,7 @@ def test_cancelled_calls_leave_the_answers_in_order(redis_server: RedisServer) -
 
         async def disturb(n: int) -> None:
             with trio.move_on_after(0.0001 * n):
-                await queue.classes()
+                await queue.look()
 
         for _ in range(10):
             async with trio.open_nursery() as nursery:
@@ -282,7 +292,7 @@ def test_cancelled_calls_leave_the_answers_in_order(redis_server: RedisServer) -
                     nursery.start_soon(disturb, n)
                 nursery.start_soon(queue.known, ["j1"])
             assert await queue.known(["j1", "no"]) == {"j1"}
-            assert await queue.classes() == {A: 100}
+            assert (await queue.look()).classes == {A: 100}
         assert len(await claimed(queue)) == 100
 
     run_real_queue(case, redis_server.url())

@@ -9,6 +9,7 @@
 --   P:heads:C:p         zset   repository by the age of its oldest job
 --   P:jobs:C:p:R        zset   job id by age
 --   P:turn              int    the last turn that was given out
+--   P:mark              text   left by whoever reconciles: without it all was lost
 --
 -- KEYS[1] is the prefix P; ARGV[1] says what to do. Times are the server's, in milliseconds.
 
@@ -147,9 +148,16 @@ if action == 'restore' then
     return #expired
 end
 
-if action == 'classes' then
+if action == 'look' then -- the mark, or nothing; then class, depth, …
     promote()
-    return redis.call('HGETALL', depths)
+    local found = redis.call('HGETALL', depths)
+    table.insert(found, 1, redis.call('GET', prefix .. ':mark') or '')
+    return found
+end
+
+if action == 'mark' then -- the mark
+    redis.call('SET', prefix .. ':mark', ARGV[2])
+    return 0
 end
 
 return redis.error_reply('no such action: ' .. tostring(action))

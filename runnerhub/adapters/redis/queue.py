@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from runnerhub.ports.errors import QueueUnavailable
-from runnerhub.ports.queue import QueueEntry
+from runnerhub.ports.queue import QueueEntry, QueueLook
 from runnerhub.runtime.bridge import Bridge
 from runnerhub.runtime.cleanup import shielded
 
@@ -94,10 +94,15 @@ class RedisQueue:
         """Put back claims whose lease has expired, some at a time; count them."""
         return int(await self._run("restore"))
 
-    async def classes(self) -> Mapping[str, int]:
-        """Return how many entries wait in each placement class."""
-        flat = await self._run("classes")
-        return {key: int(n) for key, n in zip(flat[::2], flat[1::2], strict=True)}
+    async def look(self) -> QueueLook:
+        """Return what waits, and whether the queue is one that was marked."""
+        mark, *flat = await self._run("look")
+        classes = {key: int(n) for key, n in zip(flat[::2], flat[1::2], strict=True)}
+        return QueueLook(classes, mark or None)
+
+    async def mark(self, mark: str) -> None:
+        """Leave a mark, which lasts as long as what the queue knows."""
+        await self._run("mark", mark)
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the ids that the queue knows: ready, delayed or claimed."""
