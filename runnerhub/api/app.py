@@ -6,6 +6,7 @@ from quart import Response
 from quart_trio import QuartTrio
 
 from runnerhub.api.bodies import FREE_BYTES, Turns
+from runnerhub.api.deliveries import deliveries
 from runnerhub.api.exchange import Exchange, response
 from runnerhub.api.github import github
 from runnerhub.api.jobs import jobs
@@ -62,6 +63,7 @@ def create_app(
     app.register_blueprint(jobs)
     app.register_blueprint(operations)
     app.register_blueprint(webhooks)
+    app.register_blueprint(deliveries)
     app.register_blueprint(github)
 
     @app.errorhandler(Exception)

@@ -42,6 +42,13 @@ def role_of_request() -> str | None:
     return role_of(current_app.config["TOKENS"], request.headers.get("Authorization"))
 
 
+def subject_of_request() -> str:
+    """Return whose token is in a request that was let pass."""
+    _, _, token = request.headers.get("Authorization", "").partition(" ")
+    tokens: Tokens = current_app.config["TOKENS"]
+    return tokens.subject_of(token.strip())
+
+
 def needs(permission: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
     """Let a handler be reached only with a role that has a permission."""
 

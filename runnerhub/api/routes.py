@@ -7,14 +7,17 @@ from typing import Any
 from runnerhub.api.github_views import GITHUB_VIEWS
 from runnerhub.api.views import (
     AliveView,
+    DeliveryListView,
     DeliveryView,
     HistoryView,
     HostListView,
     JobListView,
     JobView,
+    KeptDeliveryView,
     ReadyView,
 )
 from runnerhub.model.job import Status
+from runnerhub.ports.deliveries import DeliveryState
 from runnerhub.ports.hub import HostStatus, TreeNode
 
 Kind = type | str  # a view, or the content type of what is no JSON of a view's
@@ -45,6 +48,11 @@ PAGE: Mapping[str, Mapping[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 }
 SEEN = {name: schema for name, schema in PAGE.items() if name != "status"}
+STATES: Mapping[str, Mapping[str, Any]] = {
+    "state": {"type": "string", "enum": [*DeliveryState]},
+    "cursor": PAGE["cursor"],
+    "limit": PAGE["limit"],
+}
 LOG: Mapping[str, Mapping[str, Any]] = {
     "follow": {"type": "boolean", "default": False},
     "attempt": {"type": "integer", "minimum": 1},
@@ -89,6 +97,23 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
             None,
             {202: DeliveryView},
             (401, 404, 408, 413, 415, 503),
+        )
+    },
+    "/api/webhooks/deliveries": {
+        "get": Route(
+            "List webhook deliveries, newest first",
+            "operator",
+            {200: DeliveryListView},
+            (401, 403, 503),
+            STATES,
+        )
+    },
+    "/api/webhooks/deliveries/{id}/requeue": {
+        "post": Route(
+            "Have a delivery tried again that was given up",
+            "operator",
+            {202: KeptDeliveryView},
+            ACT,
         )
     },
     **{

@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict  # before Python 3.12 pydantic takes no other
 
 from runnerhub.model.job import Conclusion, Job, JobEvent, Phase, Reason, Status
+from runnerhub.ports.deliveries import DeliveryState, KeptDelivery
 from runnerhub.ports.hub import Dependency, HostStatus, Hub, TreeNode
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -82,6 +83,32 @@ class DeliveryView(TypedDict):
     delivery: str
 
 
+class KeptDeliveryView(TypedDict):
+    """A webhook delivery as it is kept; `id` is ours, `delivery` GitHub's."""
+
+    id: str
+    delivery: str
+    event: str
+    action: str | None
+    repository: str | None
+    state: DeliveryState
+    attempts: int
+    error: str | None
+    received_at: Moment
+    due_at: Moment
+    ended_at: Moment | None
+    requeued_at: Moment | None
+    requeued_by: str | None
+
+
+class DeliveryListView(TypedDict):
+    """Deliveries, newest first; `configured` tells whether webhooks are."""
+
+    deliveries: list[KeptDeliveryView]
+    next_cursor: str | None
+    configured: bool
+
+
 class AliveView(TypedDict):
     """The process lives."""
 
@@ -144,6 +171,25 @@ def event_view(event: JobEvent) -> EventView:
         "kind": event.kind,
         "attempt": event.attempt,
         "data": dict(event.data),
+    }
+
+
+def kept_delivery_view(kept: KeptDelivery) -> KeptDeliveryView:
+    """Return a webhook delivery."""
+    return {
+        "id": str(kept.seq),
+        "delivery": kept.guid,
+        "event": kept.event,
+        "action": kept.action,
+        "repository": kept.repository,
+        "state": kept.state,
+        "attempts": kept.attempts,
+        "error": kept.error,
+        "received_at": in_utc(kept.received_at),
+        "due_at": in_utc(kept.due_at),
+        "ended_at": in_utc(kept.ended_at) if kept.ended_at else None,
+        "requeued_at": in_utc(kept.requeued_at) if kept.requeued_at else None,
+        "requeued_by": kept.requeued_by,
     }
 
 

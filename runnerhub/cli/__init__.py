@@ -2,7 +2,7 @@
 
 import typer
 
-from runnerhub.cli import node, operate, show, sim
+from runnerhub.cli import node, operate, show, sim, webhooks
 from runnerhub.cli.console import console
 from runnerhub.cli.doctor import doctor
 from runnerhub.cli.submit import submit
@@ -34,6 +34,7 @@ for command in (
     operate.host_guard,
 ):
     app.command()(command)
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(sim.app, name="sim")
 
 

@@ -120,21 +120,27 @@ class Client:
         """Read where a job stands."""
         return self.get(f"/api/jobs/{quoted(job_id)}/status")
 
-    def pages(self, path: str, most: int | None, **params: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Read a list of jobs over its pages, up to `most` of them, all for None.
+    def pages(
+        self,
+        path: str,
+        most: int | None,
+        items: str = "jobs",
+        **params: Any,  # noqa: ANN401
+    ) -> dict[str, Any]:
+        """Read a list over its pages, up to `most` of its items, all for None.
 
         Returns:
-            What one page would hold: `jobs`, and `next_cursor`, null where there are no more.
+            What one page would hold: the items, and `next_cursor`, null where there are no more.
         """
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
             left = MOST_PER_PAGE if most is None else min(most - len(found), MOST_PER_PAGE)
             page = self.get(path, **params, limit=left, cursor=cursor)
-            found += page["jobs"]
+            found += page[items]
             cursor = page["next_cursor"]
             if cursor is None or len(found) == most:
-                return {"jobs": found, "next_cursor": cursor}
+                return {items: found, "next_cursor": cursor}
 
     @contextmanager
     def log(

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob
-from runnerhub.ports.deliveries import Delivery
+from runnerhub.ports.deliveries import Delivery, DeliveryPage, DeliveryState, KeptDelivery
 from runnerhub.ports.github import Credential, Request, Response
 
 
@@ -40,6 +40,14 @@ class WebhookDoor(Protocol):
             Overloaded: too many wait, or the ledger did not answer in time.
             LedgerUnavailable: the ledger is away.
         """
+
+    async def page(
+        self, state: DeliveryState | None, *, cursor: str | None, limit: int
+    ) -> DeliveryPage:
+        """List deliveries, newest first. Raises ValueError, Overloaded, LedgerUnavailable."""
+
+    async def requeue(self, seq: int, by: str) -> KeptDelivery | None:
+        """Have a dead delivery tried again now; None when none is. Raises as `page`."""
 
     def ignored(self, event: str) -> None:
         """Count a delivery that asks nothing of us."""

@@ -8,7 +8,17 @@ from datetime import datetime, timedelta
 import trio
 
 from runnerhub.model.webhook_job import COMPLETED, QUEUED, WorkflowJob, merge
-from runnerhub.ports.deliveries import MOST_ATTEMPTS, Backlog, Claimed, Delivery, Failure
+from runnerhub.ports.deliveries import (
+    MOST_ATTEMPTS,
+    Backlog,
+    Claimed,
+    Delivery,
+    DeliveryPage,
+    DeliveryState,
+    Failure,
+    KeptDelivery,
+    before,
+)
 from runnerhub.ports.errors import LedgerUnavailable
 from runnerhub.ports.github_jobs import QUEUE_MAX
 
@@ -24,6 +34,26 @@ class _Row:
     holder: str | None = None
     error: str | None = None
     ended_at: datetime | None = None
+    requeued_at: datetime | None = None
+    requeued_by: str | None = None
+
+    def kept(self) -> KeptDelivery:
+        told = self.delivery
+        return KeptDelivery(
+            self.seq,
+            told.guid,
+            told.event,
+            told.action,
+            told.asks.repository,
+            DeliveryState(self.state),
+            self.attempts,
+            self.received_at,
+            self.due_at,
+            self.ended_at,
+            self.error,
+            self.requeued_at,
+            self.requeued_by,
+        )
 
 
 class _Base:
@@ -123,6 +153,27 @@ class MemoryDeliveries(_Base):
         dead = sum(row.state == "dead" for row in self._rows.values())
         oldest = max(((now - row.received_at).total_seconds() for row in waiting), default=0.0)
         return Backlog(len(waiting), dead, oldest)
+
+    async def page(
+        self, state: DeliveryState | None, *, cursor: str | None = None, limit: int = 100
+    ) -> DeliveryPage:
+        """List deliveries, newest first."""
+        last = before(cursor)
+        await self._enter()
+        rows = sorted(self._rows.values(), key=lambda row: -row.seq)
+        found = [row.kept() for row in rows if state in {None, row.state} and row.seq < last]
+        return DeliveryPage.of(found, limit)
+
+    async def requeue(self, seq: int, by: str) -> KeptDelivery | None:
+        """Let a dead one be tried again."""
+        now = await self._enter()
+        for row in self._rows.values():
+            if row.seq == seq and row.state == "dead":
+                row.state, row.attempts, row.holder, row.ended_at = "new", 0, None, None
+                row.due_at = row.requeued_at = now
+                row.requeued_by = by
+                return row.kept()
+        return None
 
     async def prune(self, *, done_days: float, dead_days: float) -> int:
         """Remove what was done, or given up, so long ago; count it."""

@@ -29,7 +29,8 @@ SCHEMAS = strict(describe()["components"])
 
 
 def documented(rule: str) -> str:
-    return rule.replace("<", "{").replace(">", "}").replace("job_id", "id")
+    named = rule.replace("<", "{").replace(">", "}")
+    return named.replace("job_id", "id").replace("number", "id")
 
 
 class Promises:

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from runnerhub.adapters.postgres.github_jobs import PostgresWebhooks
 from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob
-from runnerhub.ports.deliveries import MOST_ATTEMPTS, Deliveries, Delivery, Failure
+from runnerhub.ports.deliveries import MOST_ATTEMPTS, Deliveries, Delivery, DeliveryState, Failure
 from runnerhub.ports.errors import LedgerUnavailable
 from runnerhub.ports.github_jobs import GitHubJobs
 from runnerhub.runtime import Bridge, run_guest
@@ -117,6 +117,47 @@ async def a_failure_waits_and_a_dead_one_lives_again(store: Store) -> None:
     assert await store.receive([delivery("g2")]) == [True]
     (revived,) = await store.claim("n1", 9, 30)
     assert (revived.delivery.guid, revived.attempt) == ("g2", 1)
+
+
+@contract
+async def the_dead_are_listed_and_tried_again_when_somebody_wants_it(store: Store) -> None:
+    await store.receive([delivery(f"g{n}") for n in range(5)])
+    taken = await store.claim("n1", 9, 30)
+    await store.settle([taken[0].seq], [Failure(e.seq, f"no\0 {e.seq}", None) for e in taken[1:4]])
+    assert [each.guid for each in (await store.page(None)).items] == ["g4", "g3", "g2", "g1", "g0"]
+    for state, guids in (("new", ["g4"]), ("done", ["g0"]), ("dead", ["g3", "g2", "g1"])):
+        page = await store.page(DeliveryState(state))
+        assert ([each.guid for each in page.items], page.next_cursor) == (guids, None)
+    page = await store.page(DeliveryState.DEAD, limit=2)
+    assert page.next_cursor is not None
+    rest = await store.page(DeliveryState.DEAD, cursor=page.next_cursor, limit=2)
+    assert ([each.guid for each in rest.items], rest.next_cursor) == (["g1"], None)
+    for cursor in ("", "0", "x", "-1", "01", str(2**63), "9" * 30):
+        with pytest.raises(ValueError, match="cursor"):
+            await store.page(None, cursor=cursor)
+    (dead,) = rest.items
+    assert (dead.event, dead.action, dead.repository) == ("workflow_job", "queued", "acme/web")
+    assert dead.error is not None
+    assert dead.error.endswith(f" {dead.seq}")
+    assert (dead.attempts, dead.requeued_by) == (1, None)
+    assert dead.ended_at is not None
+    # Only what is dead is tried again.
+    assert await store.requeue(taken[0].seq, "ann") is None
+    assert await store.requeue(10**9, "ann") is None
+    again = await store.requeue(dead.seq, "ann")
+    assert again is not None
+    assert (again.seq, again.state, again.attempts) == (dead.seq, DeliveryState.NEW, 0)
+    assert (again.requeued_by, again.ended_at, again.received_at) == (
+        "ann", None, dead.received_at,
+    )  # fmt: skip
+    assert again.requeued_at is not None
+    assert await store.requeue(dead.seq, "bob") is None
+    (claimed,) = await store.claim("n2", 9, 30)
+    assert (claimed.delivery.guid, claimed.attempt) == ("g1", 1)
+    assert claimed.delivery.asks == delivery("g1").asks
+    await store.settle([claimed.seq])
+    (done, _) = (await store.page(DeliveryState.DONE)).items
+    assert (done.guid, done.error, done.requeued_by) == ("g1", None, "ann")
 
 
 @contract

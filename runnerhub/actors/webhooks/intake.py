@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
 import trio
 
 from runnerhub.actors.webhooks.desk import WebhookDesk
-from runnerhub.ports.deliveries import Delivery
+from runnerhub.ports.deliveries import (
+    Deliveries,
+    Delivery,
+    DeliveryPage,
+    DeliveryState,
+    KeptDelivery,
+)
 from runnerhub.ports.errors import PortError, Unavailable
 from runnerhub.ports.hub import Overloaded
 from runnerhub.runtime import (
@@ -17,6 +24,8 @@ from runnerhub.runtime import (
     MailboxFull,
     ReplyTo,
 )
+
+log = structlog.get_logger(__name__)
 
 INTAKE = "webhook-intake"
 INTAKE_ROOM = 1024
@@ -91,6 +100,29 @@ class Reception:
         result = "accepted" if new else "duplicate"
         self._desk.statistics.note_delivery(delivery.event, result)
         return new
+
+    async def page(
+        self, state: DeliveryState | None, *, cursor: str | None, limit: int
+    ) -> DeliveryPage:
+        """List deliveries, newest first."""
+        return await self._kept().page(state, cursor=cursor, limit=limit)
+
+    async def requeue(self, seq: int, by: str) -> KeptDelivery | None:
+        """Have a dead delivery tried again now; None when none is."""
+        again = await self._kept().requeue(seq, by)
+        if again is not None:
+            self._desk.statistics.requeued += 1
+            log.warning(
+                "a dead delivery is tried again", action="webhook_requeued",
+                delivery=again.guid, seq=seq, by=by,
+            )  # fmt: skip
+            self._desk.arrived.notify()
+        return again
+
+    def _kept(self) -> Deliveries:
+        if self._desk.registry is None:
+            raise Overloaded("the ledger is not open yet")
+        return self._desk.deliveries
 
     def ignored(self, event: str) -> None:
         """Count a delivery that asks nothing of us."""

@@ -28,6 +28,9 @@ class WebhookCollector(Collector):
         )
         yield _counter(f"{PREFIX}_refused", "Answered otherwise.", ("why",), _keyed(seen.refused))
         yield _counter(f"{PREFIX}_worked", "Worked on.", ("event", "result"), seen.worked)
+        yield CounterMetricFamily(
+            f"{PREFIX}_requeued", "Given up, and tried again by hand.", seen.requeued
+        )
         yield _counter(
             f"{PREFIX}_redelivered",
             "Asked for again at GitHub.",

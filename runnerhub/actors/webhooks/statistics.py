@@ -31,6 +31,7 @@ class WebhookStatistics:
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[str] = Counter()
         self.worked: Counter[tuple[str, str]] = Counter()
+        self.requeued = 0
         self.redelivered: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self.answers = Times(ANSWER_BOUNDS)

@@ -4,8 +4,18 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from runnerhub.adapters.postgres.store import Store
-from runnerhub.adapters.postgres.webhook_rows import asks_to_json, claimed
-from runnerhub.ports.deliveries import MOST_ATTEMPTS, Backlog, Claimed, Delivery, Failure
+from runnerhub.adapters.postgres.webhook_rows import asks_to_json, claimed, kept
+from runnerhub.ports.deliveries import (
+    MOST_ATTEMPTS,
+    Backlog,
+    Claimed,
+    Delivery,
+    DeliveryPage,
+    DeliveryState,
+    Failure,
+    KeptDelivery,
+    before,
+)
 
 _PRUNE_BATCH = 5000
 _LONGEST_WHY = 2000
@@ -65,6 +75,13 @@ SELECT count(*) AS waiting,
     coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0)::float8 AS oldest,
     (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead
 FROM webhook_deliveries WHERE state = 'new'
+"""
+
+_REQUEUE = """
+UPDATE webhook_deliveries SET state = 'new', attempts = 0, holder = NULL, ended_at = NULL,
+    due_at = clock_timestamp(), requeued_at = clock_timestamp(), requeued_by = $2
+WHERE seq = $1 AND state = 'dead'
+RETURNING *
 """
 
 _PRUNE = """
@@ -147,6 +164,23 @@ class PostgresDeliveries(Store):
         """Count what waits and what was given up."""
         (row,) = await self._fetch(_BACKLOG)
         return Backlog(row["waiting"], row["dead"], max(0.0, row["oldest"]))
+
+    async def page(
+        self, state: DeliveryState | None, *, cursor: str | None = None, limit: int = 100
+    ) -> DeliveryPage:
+        """List deliveries, newest first."""
+        # Written out, so that the partial index of those few that are new or dead serves.
+        where = f"state = '{DeliveryState(state)}' AND" if state is not None else ""
+        sql = f"""
+            SELECT * FROM webhook_deliveries WHERE {where} seq < $1 ORDER BY seq DESC LIMIT $2
+        """  # noqa: S608 - constants
+        found = await self._fetch(sql, before(cursor), limit + 1)
+        return DeliveryPage.of([kept(row) for row in found], limit)
+
+    async def requeue(self, seq: int, by: str) -> KeptDelivery | None:
+        """Let a dead one be tried again."""
+        found = await self._fetch(_REQUEUE, seq, by)
+        return kept(found[0]) if found else None
 
     async def prune(self, *, done_days: float, dead_days: float) -> int:
         """Remove what was done, or given up, so long ago; count it."""

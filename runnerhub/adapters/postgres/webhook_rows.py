@@ -10,7 +10,7 @@ from runnerhub.adapters.postgres.rows import Row, dump
 from runnerhub.model.github_sync import Thing
 from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob, moment
-from runnerhub.ports.deliveries import Claimed, Delivery
+from runnerhub.ports.deliveries import Claimed, Delivery, DeliveryState, KeptDelivery
 
 JOB_COLUMNS = tuple(field.name for field in fields(WorkflowJob))
 _MOMENTS = ("created_at", "started_at", "completed_at")
@@ -39,6 +39,25 @@ def claimed(row: Row) -> Claimed:
     asks = asks_from_json(row["asks"])
     delivery = Delivery(row["guid"], row["digest"], row["event"], row["action"], asks)
     return Claimed(row["seq"], row["attempts"], row["received_at"], delivery)
+
+
+def kept(row: Row) -> KeptDelivery:
+    """Make a delivery, for people, of a row of `webhook_deliveries`."""
+    return KeptDelivery(
+        row["seq"],
+        row["guid"],
+        row["event"],
+        row["action"],
+        json.loads(row["asks"]).get("repository"),
+        DeliveryState(row["state"]),
+        row["attempts"],
+        row["received_at"],
+        row["due_at"],
+        row["ended_at"],
+        row["error"],
+        row["requeued_at"],
+        row["requeued_by"],
+    )
 
 
 def workflow_job(row: Row) -> WorkflowJob:
