@@ -17,6 +17,7 @@ BASE ?= python:3.13-slim
 ARGS ?=
 SEEDS ?= 1000
 JOBS ?= 1000
+LANES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults scale circle bench lint types contracts check format lock image clean runtime demo-ready dev
@@ -28,15 +29,17 @@ help: ## List the verbs
 demo: demo-ready ## See real jobs run in sandboxes, then a summary (ARGS=--json for a program)
 	@$(BIN)/runnerhub demo $(ARGS)
 
-test: dev ## Run the tests; real servers that are missing are skipped with a reason
-	@$(BIN)/python -m pytest $(ARGS)
+test: dev ## Run the tests; real servers that are missing are skipped with a reason (LANES=2 at a time)
+	@$(BIN)/python -m pytest --numprocesses $(LANES) --dist loadgroup $(ARGS)
 
 faults: dev ## Hold the promise under random faults (SEEDS=1000; a failing seed replays with SEED=n)
 	@RUNNERHUB_SEEDS=$(SEEDS) $(if $(SEED),RUNNERHUB_SEED=$(SEED)) $(BIN)/python -m pytest tests/simulation/test_random_faults.py -q $(ARGS)
 
-circle: dev ## Run 500 workflow jobs of a GitHub that loses, doubles and reorders (JOBS=500 SEED=1)
+circle: dev ## Serve 500 workflow jobs by webhook and by scale set while all goes wrong (JOBS=500 SEED=1 SEEDS=1)
 	@RUNNERHUB_CIRCLE_JOBS=$(if $(filter file,$(origin JOBS)),500,$(JOBS)) RUNNERHUB_SEED=$(or $(SEED),1) \
-	  $(BIN)/python -m pytest tests/simulation/test_circle.py -q --timeout 900 $(ARGS)
+	  RUNNERHUB_SEEDS=$(if $(filter file,$(origin SEEDS)),1,$(SEEDS)) \
+	  $(BIN)/python -m pytest tests/simulation/test_circle.py tests/simulation/test_scale_sets.py \
+	  -k whatever_goes_wrong -q --timeout 900 $(ARGS)
 
 scale: dev ## Let Redis forget everything while JOBS=1000 wait and run, on two real engines (minutes)
 	@RUNNERHUB_SCALE=$(JOBS) $(BIN)/python -m pytest tests/e2e/test_flush_at_scale.py -q $(ARGS)

@@ -11,6 +11,9 @@
 
 A test that breaks a shared server need not repair it: the next test finds it running again.
 A part that is missing skips the test with a reason, and fails it when CI=true.
+
+`make test` has two lanes. Whatever drives an engine stays in one of them, in order: it mostly
+waits, and two engines at work on two cores would slow each other down. All else fills the other.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,6 +33,19 @@ from tests.parts.registry import Registry
 # How long an example takes says more about the machine's neighbours than about the code.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+ENGINES = {"_session_engine", "new_dockerd", "registry"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its lane; a module that starts an engine of its own stays together."""
+    for item in items:
+        if ENGINES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("engine"))
+        elif item.path.parent.name == "e2e":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,10 @@ Case = Callable[[Engine], Awaitable[None]]
 Run = Callable[[Case], None]
 
 
-@pytest.fixture(params=["simulated", "wire", pytest.param("real", marks=pytest.mark.real)])
+REAL = pytest.param("real", marks=[pytest.mark.real, pytest.mark.xdist_group("engine")])
+
+
+@pytest.fixture(params=["simulated", "wire", REAL])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     """A function that runs a case on an engine."""
     if request.param == "simulated":
