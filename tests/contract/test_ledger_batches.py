@@ -24,7 +24,7 @@ from tests.contract.harness import (
     run_simulated_ledger,
     simulated_now,
 )
-from tests.contract.test_ledger import DONE, accepted
+from tests.contract.test_ledger import DONE, accepted, spec
 from tests.parts.postgres import PostgresServer
 
 contract: Cases[LedgerCase] = Cases()
@@ -256,6 +256,36 @@ def test_a_connection_that_ends_in_the_middle_is_everybodys_loss(
         assert [type(answer) for answer in later] == [Job] * 16
 
     run_real_ledger(case, fresh_database)
+
+
+@pytest.mark.real
+def test_a_plan_made_for_few_jobs_serves_many(
+    fresh_database: str, postgres_server: PostgresServer
+) -> None:
+    name = fresh_database.removeprefix("postgresql://runnerhub@/").split("?")[0]
+
+    async def case(ledger: PostgresLedger) -> None:
+        jobs, fence = await many_leased(ledger, 20)
+        for job in jobs:  # so often that PostgreSQL makes a plan for good
+            await STEPS[1](ledger, job, fence, 1)
+            await STEPS[6](ledger, job, fence, 1)
+        await ledger.accept([spec(f"more-{n}") for n in range(1000)])
+        await ledger._run(_flush_statistics)
+        before = int(postgres_server.execute(_READ, name))
+        for job in jobs:
+            await STEPS[2](ledger, job, fence, 1)
+            await STEPS[6](ledger, job, fence, 1)
+        await ledger._run(_flush_statistics)
+        assert int(postgres_server.execute(_READ, name)) - before < 1000
+
+    run_real_ledger(case, fresh_database)
+
+
+_READ = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'jobs'"
+
+
+async def _flush_statistics(connection: Any) -> None:
+    await connection.execute("SELECT pg_stat_force_next_flush()")
 
 
 # ------------------------------------------------------------------ a batch is one by one

@@ -92,12 +92,15 @@ class Gathering(Generic[A, V]):
     async def _answer(self, batch: Sequence[tuple[A, ReplyTo[V]]]) -> None:
         try:
             answers = await self._work([what for what, _ in batch])
+        except LedgerUnavailable as error:
+            # One each, because an error gathers the tracebacks of all that raise it.
+            answers = [LedgerUnavailable(*error.args) for _ in batch]
         except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-            if len(batch) > 1 and not isinstance(error, LedgerUnavailable):
+            if len(batch) > 1:
                 for each in batch:
                     await self._answer([each])
                 return
-            answers = [error] * len(batch)
+            answers = [error]
         for (_, reply), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Exception):
                 reply.fail(answer)

@@ -1,6 +1,7 @@
 """The ledger, put together of its parts."""
 
 import secrets
+from typing import Any
 
 from runnerhub.adapters.postgres.accepting import Accepting
 from runnerhub.adapters.postgres.leases import Leases
@@ -13,6 +14,11 @@ from runnerhub.adapters.postgres.writing import Writing
 
 class PostgresLedger(Accepting, Leasing, Writing, Reading, Leases, Logs, Pruning):
     """The ledger in PostgreSQL: `PostgresLedger(bridge, url)`, then `open`, at the end `close`."""
+
+    async def _prepare(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        # Every join here is by key. A plan that was made while there were few jobs would read all
+        # of them for each batch, until the next ANALYZE: a minute in which many may have come.
+        await connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
 
     async def cluster_id(self) -> str:
         """Return this ledger's cluster id, made at the first call."""

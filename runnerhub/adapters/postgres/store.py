@@ -86,6 +86,7 @@ class Store:
                     timeout=ACQUIRE_SECONDS,
                     command_timeout=COMMAND_SECONDS,
                     server_settings={"application_name": "runnerhub"},
+                    init=self._prepare,
                     reset=_as_it_is,
                 )
                 async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
@@ -95,6 +96,9 @@ class Store:
                     pool.terminate()
                 raise
         self._pool = pool
+
+    async def _prepare(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        """Set up a new connection: what holds for it as long as it lives."""
 
     async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run a function of a connection on the other side, and return its result."""
