@@ -1,5 +1,11 @@
-"""What the circles have in common: GitHub, a cluster that serves it, and nodes before both."""
+"""What the circles have in common: GitHub, a cluster that serves it, and nodes before both.
 
+RUNNERHUB_SEED=17           replays one, by webhook (test_circle) or scale set (test_scale_sets)
+RUNNERHUB_SEEDS=8           tries so many, from that one or from 1
+RUNNERHUB_CIRCLE_JOBS=500   that many jobs, instead of 100
+"""
+
+import os
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +22,11 @@ from runnerhub.sim.github.serving import SimGitHub
 from runnerhub.sim.github.things import Job
 from runnerhub.sim.webhooks import MemoryGitHubJobs
 from tests.simulation.cluster import Cluster
+
+JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
+CANCELLED = min(30, JOBS // 3)  # at random moments
+FIRST = int(os.environ.get("RUNNERHUB_SEED", "1"))
+SEEDS = range(FIRST, FIRST + int(os.environ.get("RUNNERHUB_SEEDS", "1")))
 
 
 class Ring:

@@ -1,7 +1,5 @@
 """From a workflow job that GitHub queues to nothing left, whatever goes wrong in between."""
 
-import os
-
 import pytest
 import trio
 from trio.testing import MockClock
@@ -9,9 +7,7 @@ from trio.testing import MockClock
 from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults, WebhookFaults
 from runnerhub.sim.runner.inprocess import Mood
 from tests.simulation.circle import Circle, circle
-
-JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
-CANCELLED = 30
+from tests.simulation.ring import CANCELLED, JOBS, SEEDS
 
 
 def all_is_well(at: Circle) -> None:
@@ -78,7 +74,7 @@ async def test_short_jobs_that_are_told_of_late_get_one_runner_each(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [int(os.environ.get("RUNNERHUB_SEED", "1"))])
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
     autojump_clock: MockClock, seed: int
 ) -> None:
@@ -94,13 +90,14 @@ async def test_whatever_goes_wrong_every_job_ends_and_nothing_is_left(
             names = [f"build {at.rng.randint(1, 40)}s {at.rng.choice(ends)}" for _ in range(JOBS)]
             jobs = [at.order(name) for name in names]
             endless = [job for job, name in zip(jobs, names, strict=True) if "hang" in name]
-            for job in [*at.rng.sample(jobs, min(CANCELLED, JOBS // 3)), *endless]:
+            for job in [*at.rng.sample(jobs, CANCELLED), *endless]:
                 await trio.sleep(at.rng.uniform(0, 4))
                 at.cancel(job)
             await at.until_completed(within=3 * 3600)
             await trio.sleep(120)
         all_is_well(at)
-        assert {"error", "lost", "webhook.dropped", "webhook.doubled", "crosswise"} <= at.struck()
+        assert {"webhook.dropped", "webhook.doubled", "crosswise"} <= at.struck()
+        assert at.struck() & {"error", "lost"}
         assert await at.runners_started() <= 1.5 * JOBS
 
 
