@@ -20,6 +20,8 @@ QUICK = {
     "console_cost": ["--rounds", "1", "--actors", "1000", "--seconds", "1"],
     "idle": ["--seconds", "2"],
     "budget": ["--limit", "500"],
+    "queue": ["--rounds", "1", "--jobs", "2000", "--alone", "200"],
+    "sim_hosts": ["--jobs", "300", "--hosts", "10"],
     "sync": ["--repositories", "20", "--busy", "2", "--hours", "1"],
     "dispatch": ["--jobs", "300", "--hosts", "10", "--seconds", "5"],
     "cancel_to_reap": ["--rounds", "4"],
