@@ -62,7 +62,10 @@ class Direct:
 async def check_github(settings: Settings) -> AsyncIterator[Check]:
     """Look at GitHub, its credentials and the webhooks."""
     if not settings.github.all_credentials:
-        yield Check("github", ok=True, detail=NOT_CONFIGURED)
+        wanting = [f"pool {each.name}" for each in settings.pools if each.scope]
+        wanting += [f"scale set {each.name}" for each in settings.scale_sets]
+        words = f"; nothing comes of {', '.join(wanting)} without it" if wanting else ""
+        yield Check("github", ok=not wanting, detail=NOT_CONFIGURED + words)
         return
     try:
         credentials = credentials_of(settings.github)

@@ -76,6 +76,18 @@ def test_for_people_it_is_a_table() -> None:
     assert "NOT OK" in line
 
 
+def test_what_needs_github_is_not_well_without_it(tmp_path: Path) -> None:
+    (tmp_path / "runnerhub.toml").write_text(
+        '[[pools]]\nname = "a"\nscope = "orgs/acme"\nimage = "x"\nlabels = ["x"]\n'
+        '[[pools]]\nname = "b"\nimage = "x"\nlabels = ["y"]\n'
+        '[[scale_sets]]\nname = "big"\nscope = "orgs/acme"\npool = "b"\n'
+    )
+    _, checks = examined()
+    assert not checks["github"]["ok"]
+    assert "not configured" in checks["github"]["detail"]
+    assert "nothing comes of pool a, scale set big" in checks["github"]["detail"]
+
+
 @pytest.mark.parametrize(
     ("text", "word"), [("bind = 1", "bind"), ("nonsense", "runnerhub.toml"), ("x = 1", "x")]
 )
