@@ -12,8 +12,9 @@
 A test that breaks a shared server need not repair it: the next test finds it running again.
 A part that is missing skips the test with a reason, and fails it when CI=true.
 
-`make test` has two lanes. Whatever drives an engine stays in one of them, in order: it mostly
-waits, and two engines at work on two cores would slow each other down. All else fills the other.
+`make test` has two lanes. What is on the shared engine goes through one of them, in order, so that
+there is one such engine; what starts engines of its own stays together by module; all else goes
+where there is room. The long groups begin first.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,16 +36,17 @@ settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
 
 
-ENGINES = {"_session_engine", "new_dockerd", "registry"}
+ENGINES_OF_THEIR_OWN = {"new_dockerd", "registry"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test its lane; a module that starts an engine of its own stays together."""
     for item in items:
-        if ENGINES.intersection(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "_session_engine" in fixtures:
             item.add_marker(pytest.mark.xdist_group("engine"))
-        elif item.path.parent.name == "e2e":
+        elif fixtures & ENGINES_OF_THEIR_OWN or item.path.parent.name == "e2e":
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
