@@ -8,7 +8,8 @@ import argparse
 import subprocess
 import sys
 
-from bench.scenarios import scenarios
+from bench.__main__ import MISSED
+from bench.scenarios import names
 
 # Small enough to see within minutes that all of them work.
 QUICK = {
@@ -30,6 +31,7 @@ QUICK = {
     "running": ["--jobs", "500", "--hosts", "10", "--seconds", "5"],
     "soak": ["--minutes", "1", "--rate", "10"],
 }
+PATIENCE = 3600.0
 LAST = ("dispatch", "cancel_to_reap", "overhead", "recovery", "running", "soak")
 
 
@@ -37,18 +39,33 @@ def main() -> int:
     """Run all; return 1 where one failed or missed a goal."""
     parser = argparse.ArgumentParser(prog="python -m bench.all", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small, and nothing is saved")
-    parser.add_argument("--only", nargs="+", choices=scenarios(), help="these alone")
+    parser.add_argument("--only", nargs="+", choices=names(), help="these alone")
     options = parser.parse_args()
-    first = [name for name in scenarios() if name not in LAST]
-    chosen = [name for name in (*first, *LAST) if name in (options.only or scenarios())]
-    failed = []
+    first = [name for name in names() if name not in LAST]
+    chosen = [name for name in (*first, *LAST) if name in (options.only or names())]
+    failed, missed = [], []
     for name in chosen:
         more = [*QUICK.get(name, []), "--no-save"] if options.quick else ["--check"]
-        if subprocess.run([sys.executable, "-m", "bench", name, *more], check=False).returncode:
-            failed.append(name)
+        match run([sys.executable, "-m", "bench", name, *more]):
+            case 0:
+                pass
+            case code if code == MISSED:
+                missed.append(name)
+            case _:
+                failed.append(name)
         print(flush=True)
-    print(f"failed, or missed a goal: {', '.join(failed)}" if failed else "all is well")
-    return bool(failed)
+    print(f"missed a goal: {', '.join(missed) or 'none'}")
+    print(f"failed: {', '.join(failed) or 'none'}")
+    return bool(failed or missed)
+
+
+def run(command: list[str]) -> int:
+    """Run a scenario; return its exit code, -1 where it did not end in time."""
+    try:
+        return subprocess.run(command, check=False, timeout=PATIENCE).returncode
+    except subprocess.TimeoutExpired:
+        print(f"not within {PATIENCE} s: {' '.join(command)}")
+        return -1
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def _differences(before: Result, after: Result) -> list[str]:
         f"{part}.{key} differs: {old.get(key)} and {new.get(key)}"
         for part, old, new in parts
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key != "load_before"
+        if old.get(key) != new.get(key) and key not in ("load_before", "load_after")
     ]
 
 

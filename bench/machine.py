@@ -16,13 +16,14 @@ _LOAD_BEFORE = os.getloadavg()[0]
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, the memory and the kernel."""
+    """Return the processor, the memory, the kernel, and the load then and now."""
     return {
         "cpu": _field("/proc/cpuinfo", "model name"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_mb": int(_field("/proc/meminfo", "MemTotal").split()[0]) // 1024,
         "kernel": platform.release(),
         "load_before": round(_LOAD_BEFORE, 2),
+        "load_after": round(os.getloadavg()[0], 2),
     }
 
 

@@ -65,7 +65,10 @@ class Result:
         ]
         dirty = " and changes" if self.source["dirty"] else ""
         load = self.machine["load_before"]
-        head = f"{self.scenario} · {self.source['commit'][:12]}{dirty} · load before {load:.1f}"
+        after = self.machine.get("load_after")
+        then = "" if after is None else f", after {after:.1f}"
+        commit = self.source["commit"][:12]
+        head = f"{self.scenario} · {commit}{dirty} · load before {load:.1f}{then}"
         return f"{head}\n{columns(rows)}"
 
     def save(self, path: Path) -> Path:

@@ -25,7 +25,14 @@ class Scenario(Protocol):
         """Measure. Takes seconds to minutes."""
 
 
-def scenarios() -> dict[str, Scenario]:
-    """Return all scenarios by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: cast("Scenario", importlib.import_module(f"{__name__}.{name}")) for name in names}
+def names() -> list[str]:
+    """Return the names of all scenarios, without a look into them."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def scenarios(*wanted: str) -> dict[str, Scenario]:
+    """Return scenarios by name, all where none is named."""
+    chosen = wanted or names()
+    return {
+        name: cast("Scenario", importlib.import_module(f"{__name__}.{name}")) for name in chosen
+    }

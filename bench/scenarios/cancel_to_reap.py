@@ -6,7 +6,6 @@ cancelled and a bare container with the same image, limits and kind of network i
 
 import argparse
 import json
-import os
 import queue
 import threading
 import time
@@ -49,7 +48,7 @@ def run(options: argparse.Namespace) -> list[Figure]:
             host = ["--docker-host", f"real={engine.url},slots=4"]
             with a_whole_node(host) as node, engine.client() as one, engine.client() as two:
                 figures += _measure("real", node, one, two, image, options)
-    return [*with_goals(figures, GOALS), Figure("load.after", os.getloadavg()[0], "")]
+    return with_goals(figures, GOALS)
 
 
 def _measure(

@@ -5,7 +5,6 @@ arrive at random times at half that rate, or at --rate: what a node does that is
 """
 
 import argparse
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +53,7 @@ def run(options: argparse.Namespace) -> list[Figure]:
         figures = list(_overrun(node, fleet, options, profile))
         rate = options.rate or figures[0].value / 2
         figures += _half(node, options, rate)
-    return [*with_goals(figures, GOALS), Figure("load.after", os.getloadavg()[0], "")]
+    return with_goals(figures, GOALS)
 
 
 def _burst(node: WholeNode, options: argparse.Namespace, count: int, prefix: str) -> int:

@@ -13,7 +13,6 @@ preparing counts.
 
 import argparse
 import asyncio
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -90,12 +89,11 @@ def run(options: argparse.Namespace) -> list[Figure]:
             _bare_together(stage, options.each, together["bare"])
             for kind in nodes:
                 _jobs_together(stage, kind, number, options.each, together[kind])
-    figures = [
+    return [
         *_figures("alone", alone),
         *_figures("eight", together),
         *_ratios(alone, together, options.kinds),
     ]
-    return [*figures, Figure("load.after", os.getloadavg()[0], "")]
 
 
 def _node(kind: str, number: int, engine: Dockerd, image: str) -> tuple[list[str], str]:

@@ -5,7 +5,6 @@ it registers a runner and starts it, on simulated hosts or, with --real, on a pr
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> list[Figure]:
         with Dockerd(cable=True) as engine:
             engine.import_image(IMAGE, runner_root(), *CHANGES[:-1], FAKE)
             figures += trio.run(_on_real, options, engine)
-    return [*figures, Figure("load.after", os.getloadavg()[0], "")]
+    return figures
 
 
 async def _on_simulated(options: argparse.Namespace) -> list[Figure]:

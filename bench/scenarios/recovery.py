@@ -7,7 +7,6 @@ The embedded PostgreSQL dies with the node, so its own recovery is part of the t
 
 import argparse
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> list[Figure]:
                     image,
                     lambda: len(engine.container_ids()),
                 )
-    return [*with_goals(figures, GOALS), Figure("load.after", os.getloadavg()[0], "")]
+    return with_goals(figures, GOALS)
 
 
 def _kill_and_count(

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> list[Figure]:
         time.sleep(SETTLE_SECONDS)
         figures += _at_rest(node, options, idle)
         figures += _while_asked(node, options, ids)
-    return [*with_goals(figures, GOALS), Figure("load.after", os.getloadavg()[0], "")]
+    return with_goals(figures, GOALS)
 
 
 def _followed(node: WholeNode, files: int, jobs: int) -> bool:

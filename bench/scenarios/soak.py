@@ -65,7 +65,6 @@ def run(options: argparse.Namespace) -> list[Figure]:
         Figure("soak.rate", count / passed, "/s"),
         Figure("soak.left_behind", left, "containers", Better.LOWER, 0),
         *_slopes(samples),
-        Figure("load.after", os.getloadavg()[0], ""),
     ]
     return with_goals(figures, GOALS)
 
