@@ -28,6 +28,15 @@ webhooks = Blueprint("webhooks", __name__)
 GUID_FORM = re.compile(r"[\x21-\x7e]{1,128}")
 EVENT_FORM = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 NUMBER_FORM = re.compile(r"[0-9]{1,19}")
+ONCE = (
+    "X-Hub-Signature-256",
+    "X-GitHub-Event",
+    "X-GitHub-Delivery",
+    "X-GitHub-Hook-ID",
+    "X-GitHub-Hook-Installation-Target-Type",
+    "Content-Type",
+    "Content-Encoding",
+)
 FORM = "application/x-www-form-urlencoded"
 TARGETS = {"repository": "/repos/{}/hooks/{}", "organization": "/orgs/{}/hooks/{}"}
 
@@ -53,6 +62,7 @@ async def github() -> Answer:
 
 
 async def _take(door: WebhookDoor, secrets: tuple[str, ...]) -> str:
+    _refuse_doubles(door)
     signature = signature_of(request.headers.get("X-Hub-Signature-256"))
     if signature is None:
         _unsigned(door, "X-Hub-Signature-256 is missing, or is not sha256= and 64 hex digits")
@@ -79,6 +89,14 @@ async def _take(door: WebhookDoor, secrets: tuple[str, ...]) -> str:
     hook = _hook(asks.repository, payload)
     await door.receive(Delivery(guid, digest, event, action_of(payload), asks, hook))
     return guid
+
+
+def _refuse_doubles(door: WebhookDoor) -> None:
+    """Refuse a header that stands twice: whatever stands before us may have read the other one."""
+    for name in ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            door.refused("headers")
+            raise Problem(HTTPStatus.BAD_REQUEST, f"{name} must be given once")
 
 
 def _refuse_other_types(door: WebhookDoor) -> None:
@@ -114,7 +132,7 @@ async def _body(door: WebhookDoor) -> bytes:
 
 def _read(door: WebhookDoor, body: bytes) -> Mapping[str, Any]:
     try:
-        payload = json.loads(body)
+        payload = json.loads(body.decode("utf-8-sig"))  # it would guess, and take UTF-16 too
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):

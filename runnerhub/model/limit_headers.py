@@ -7,6 +7,9 @@ from email.utils import parsedate_to_datetime
 from runnerhub.model.permit import Reported
 
 FORBIDDEN, TOO_MANY = 403, 429
+# What a server says that has lost its senses is not believed: it would be obeyed for years.
+MOST_CALLS = 10**9
+LONGEST_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,12 @@ def reported(headers: Mapping[str, str], now: float) -> tuple[str, Reported] | N
         limit = int(headers["x-ratelimit-limit"])
         remaining = int(headers["x-ratelimit-remaining"])
         resets = int(float(headers["x-ratelimit-reset"]))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
+        return None
+    if not (0 <= limit <= MOST_CALLS and remaining <= MOST_CALLS):
         return None
     # Both times are whole seconds, cut off: the reset is never taken to be earlier than it is.
-    left = max(0.0, resets + 1.0 - served_at(headers, now))
+    left = min(LONGEST_SECONDS, max(0.0, resets + 1.0 - served_at(headers, now)))
     return headers.get("x-ratelimit-resource", "core"), Reported(limit, remaining, resets, left)
 
 
@@ -44,7 +49,7 @@ def served_at(headers: Mapping[str, str], now: float) -> float:
     """Return the answer's own date, Unix seconds; `now` when it has none."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return now
 
 
@@ -71,6 +76,6 @@ def refusal(status: int, headers: Mapping[str, str], message: str) -> Refusal | 
 
 def _seconds(text: str | None) -> float | None:
     try:
-        return None if text is None else max(0.0, float(text))
+        return None if text is None else min(LONGEST_SECONDS, max(0.0, float(text)))
     except ValueError:
         return None

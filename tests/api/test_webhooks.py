@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
+from werkzeug.datastructures import Headers
 
 from runnerhub.actors.webhooks import intake
 from runnerhub.api.bodies import MOST_BYTES
 from runnerhub.model.webhook import ROUTED
 from runnerhub.model.webhook_job import WorkflowJob
+from runnerhub.ports.deliveries import Backlog
 from tests.api.conftest import Door
 from tests.api.hooked import OLDER, PATH, SECRET, Hooked, headers, hooked, job_payload, signed
 from tests.api.promises import Promises
@@ -71,6 +73,11 @@ async def test_what_is_signed_and_no_json_is_a_mistake_of_form(hook: Hooked) -> 
         b"{",
         b"\xff",
         b"[" * 100_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"workflow_job":{"id":' + b"9" * 5000 + b"}}",
+        b'{"a":"\xff\xfe"}',
+        json.dumps(job_payload()).encode("utf-16"),
+        json.dumps(job_payload()).encode("utf-32"),
         b"null",
     ):
         answer = await hook.post(body)
@@ -117,6 +124,48 @@ async def test_a_form_is_refused_with_the_mend(hook: Hooked) -> None:
     assert "application/json" in await words(answer)
     for more in ({"Content-Type": "text/plain"}, {"Content-Encoding": "gzip"}):
         assert (await hook.post(b"{}", headers=more)).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("X-Hub-Signature-256", "sha256=" + "0" * 64),
+        ("x-hub-signature-256", "sha256=" + "0" * 64),
+        ("X-GitHub-Event", "ping"),
+        ("X-GitHub-Delivery", "g-2"),
+        ("Content-Type", "text/plain"),
+    ],
+)
+async def test_a_header_that_stands_twice_is_refused(hook: Hooked, name: str, other: str) -> None:
+    body = json.dumps(job_payload()).encode()
+    for twice in ([*headers(body).items(), (name, other)], [(name, other), *headers(body).items()]):
+        answer = await hook.app.test_client().post(PATH, data=body, headers=Headers(twice))
+        assert answer.status_code == 400
+        assert "once" in await words(answer)
+    assert await the_job(hook) is None
+
+
+async def test_whatever_is_in_a_signed_job_it_is_not_lost(hook: Hooked) -> None:
+    odd = [
+        {"name": "a\0", "runner_name": "\0", "labels": ["self-hosted", "\0"]},
+        {"name": "\ud800", "head_branch": "\udfff", "labels": ["self-hosted", "\ud800"]},
+        {"name": "x" * 10**6, "labels": ["self-hosted"] + ["l" * 5000] * 1000},
+        {"run_id": float("inf"), "created_at": float("nan"), "started_at": -(10**12)},
+        {"created_at": "0001-01-01T00:00:00+23:59", "started_at": "9999-12-31T23:59:59-23:59"},
+        {"labels": {"a": 1}, "steps": 5, "created_at": [], "completed_at": {"a": 10**400}},
+    ]
+    for number, more in enumerate(odd, 1):
+        assert (await hook.send(job_payload(number, **more), guid=f"g-{number}")).status_code == 202
+        job = await the_job(hook, number)
+        assert job is not None
+        assert job.status == "queued"
+        json.dumps(job.name or "").encode()
+    for number in (0, -5, 2**63, True, "1", None):
+        answer = await hook.send(job_payload(number), guid=f"n-{number}")  # type: ignore[arg-type]
+        assert answer.status_code == 202
+    await trio.sleep(1)
+    assert len(await hook.desk.jobs.queued()) == len(odd)
+    assert (await hook.desk.deliveries.backlog()) == Backlog()
 
 
 @pytest.mark.parametrize("name", ["X-GitHub-Event", "X-GitHub-Delivery"])

@@ -6,7 +6,6 @@ httpx runs on trio as it is; nothing crosses to asyncio.
 import json
 import ssl
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -90,7 +89,11 @@ class HttpTransport:
         url = request.path
         if "://" not in url:
             url = f"{self._base}/{url.lstrip('/')}"
-        if _origin(url) != self._origin:
+        try:
+            origin = _origin(url)
+        except httpx.InvalidURL:
+            origin = None
+        if origin != self._origin:
             raise GitHubRefused(0, f"{url} is not at {self._base}, so no token goes there")
         headers = {
             "accept": "application/vnd.github+json",
@@ -107,9 +110,9 @@ class HttpTransport:
         )
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = httpx.URL(url)  # read by what sends it: another parser may see another host
+    return parts.scheme, parts.host, parts.port
 
 
 async def _read(answer: httpx.Response) -> bytes:
@@ -126,7 +129,7 @@ def _decode(answer: httpx.Response, body: bytes) -> Any:  # noqa: ANN401 - JSON
         return None
     try:
         return json.loads(body.decode("utf-8-sig"))  # the scale-set service begins with a BOM
-    except ValueError:
+    except (ValueError, RecursionError):
         # A proxy's page, say. It is the status that counts.
         return {"message": body[:200].decode("utf-8", "replace").strip() or answer.reason_phrase}
 

@@ -73,7 +73,18 @@ async def test_an_answer_with_a_next_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["https://evil.example/x", "http://ghe.example/x", "https://ghe.example:444/x"]
+    "path",
+    [
+        "https://evil.example/x",
+        "http://ghe.example/x",
+        "https://ghe.example:444/x",
+        "https://ghe.example@evil.example/x",
+        "https://evil.example#@ghe.example/x",
+        "https://ghe.example.evil.example/x",
+        "https://ghe.example:x/y",
+        "http://[",
+        "://",
+    ],
 )
 async def test_a_token_goes_nowhere_else(path: str) -> None:
     with pytest.raises(GitHubRefused, match="no token goes there"):
@@ -87,6 +98,8 @@ async def test_a_token_goes_nowhere_else(path: str) -> None:
         (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
         (b"<html>gone</html>", {"message": "<html>gone</html>"}),
         (b"\xff", {"message": "\ufffd"}),
+        (b"[" * 100_000, {"message": "[" * 200}),
+        (b"9" * 5000, {"message": "9" * 200}),
     ],
 )
 async def test_bodies_of_all_sorts(body: bytes, data: object) -> None:

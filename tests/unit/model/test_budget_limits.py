@@ -119,6 +119,18 @@ def test_headers_are_read_by_githubs_own_clock() -> None:
     assert reported(headers, now=0.0) == ("core", Reported(5000, 4999, 1700605000, 201.0))
     assert reported({}, now=0.0) is None
     assert reported({**headers, "x-ratelimit-limit": "many"}, now=0.0) is None
+    for name, value in (
+        ("limit", "-1"), ("limit", "9" * 30), ("remaining", "9" * 5000), ("reset", "inf"),
+        ("reset", "nan"), ("reset", "1e999"),
+    ):  # fmt: skip
+        assert reported({**headers, f"x-ratelimit-{name}": value}, now=0.0) is None
+    far = reported({**headers, "x-ratelimit-reset": "9" * 20}, now=0.0)
+    assert far is not None
+    assert far[1].left == 86400.0
+    for date in ("never", "", "Tue, 21 Nov 2023 22:13:20 +99999999"):
+        late = reported({**headers, "date": date}, now=1700604990.0)
+        assert late is not None
+        assert late[1].left == 11.0
     del headers["date"], headers["x-ratelimit-resource"]
     assert reported(headers, now=1700604990.0) == ("core", Reported(5000, 4999, 1700605000, 11.0))
 
@@ -133,6 +145,9 @@ def test_headers_are_read_by_githubs_own_clock() -> None:
         (403, {"retry-after": "30"}, "x", Refusal(secondary=True, retry_after=30)),
         (429, {}, "", Refusal(secondary=True)),
         (429, {"retry-after": "Tue"}, "", Refusal(secondary=True)),
+        (429, {"retry-after": "inf"}, "", Refusal(secondary=True, retry_after=86400)),
+        (429, {"retry-after": "nan"}, "", Refusal(secondary=True, retry_after=0)),
+        (429, {"retry-after": "-5"}, "", Refusal(secondary=True, retry_after=0)),
         (
             429,
             {"retry-after": "9", "x-ratelimit-remaining": "0"},
