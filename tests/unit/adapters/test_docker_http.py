@@ -211,7 +211,7 @@ async def test_a_stream_that_nobody_reads_holds_the_engine_up(tmp_path: Path) ->
     piece = b"x" * 50_000
     sent = 0
 
-    async def flood(_: str, stream: trio.SocketStream) -> None:
+    async def flood(_target: str, stream: trio.SocketStream) -> None:
         nonlocal sent
         await stream.send_all(CHUNKED)
         for _ in range(100):
