@@ -17,7 +17,7 @@ from runnerhub.ports.ledger import LeaseJob, LogChunk
 from runnerhub.runtime import Bridge, run_guest
 from tests.parts.postgres import PostgresServer
 
-AT_ONCE = (1, 64)
+AT_ONCE = (1, 8, 64)
 HOSTS = 50
 DONE = Verdict(Conclusion.SUCCESS, Reason.COMPLETED, "the command exited 0", 0)
 
