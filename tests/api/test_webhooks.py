@@ -146,7 +146,7 @@ async def test_a_header_that_stands_twice_is_refused(hook: Hooked, name: str, ot
 
 
 async def test_whatever_is_in_a_signed_job_it_is_not_lost(hook: Hooked) -> None:
-    odd = [
+    odd: list[dict[str, Any]] = [
         {"name": "a\0", "runner_name": "\0", "labels": ["self-hosted", "\0"]},
         {"name": "\ud800", "head_branch": "\udfff", "labels": ["self-hosted", "\ud800"]},
         {"name": "x" * 10**6, "labels": ["self-hosted"] + ["l" * 5000] * 1000},
@@ -160,8 +160,9 @@ async def test_whatever_is_in_a_signed_job_it_is_not_lost(hook: Hooked) -> None:
         assert job is not None
         assert job.status == "queued"
         json.dumps(job.name or "").encode()
-    for number in (0, -5, 2**63, True, "1", None):
-        answer = await hook.send(job_payload(number), guid=f"n-{number}")  # type: ignore[arg-type]
+    nameless: list[Any] = [0, -5, 2**63, True, "1", None]
+    for none in nameless:
+        answer = await hook.send(job_payload(none), guid=f"n-{none}")
         assert answer.status_code == 202
     await trio.sleep(1)
     assert len(await hook.desk.jobs.queued()) == len(odd)
