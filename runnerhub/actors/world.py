@@ -220,6 +220,11 @@ class World:
     claiming: bool = True
     now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no host of this node has a job."""
+        return not any(host.held for host in self.hosts.values())
+
     def views(self) -> list[HostView]:
         """Return what placement sees of every host."""
         return [host.view() for host in self.hosts.values()]

@@ -12,7 +12,7 @@
     metrics     the counters for Prometheus        stream      asyncio generators as channels
     survey      the same picture in slices         stacks      where one actor stands in its code
     recording   what one actor does, on demand     describe    a message in one bounded line
-    timekeeper  one clock for the bounds of asks
+    timekeeper  one clock for the bounds of asks    garbage  what the collector walks, and when
 
 `docs/semantics.md` says what is promised, sentence by sentence.
 """

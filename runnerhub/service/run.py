@@ -1,6 +1,5 @@
 """Run a node until a signal, and stop it in the way the operator chose."""
 
-import gc
 import signal
 import sys
 
@@ -14,6 +13,7 @@ from runnerhub.adapters.data_folder import DataFolder
 from runnerhub.config import Settings
 from runnerhub.model.outcome import SHUT_DOWN
 from runnerhub.runtime import ActorDied, Bridge, MailboxFull, Root, Shutdown, run_until_signal
+from runnerhub.runtime.garbage import frozen_when_old
 from runnerhub.runtime.guest import run_guest
 from runnerhub.service.wiring import build_node
 
@@ -36,8 +36,6 @@ def serve(settings: Settings) -> int:
 
 async def _serve(bridge: Bridge, settings: Settings, folder: DataFolder) -> None:
     node = build_node(bridge, settings, folder.path, folder.node_id)
-    # What is loaded by now stays. Each look through it for garbage held the loop for 90 ms.
-    gc.freeze()
     shutdown = Shutdown()
 
     async def on_request() -> None:
@@ -45,7 +43,9 @@ async def _serve(bridge: Bridge, settings: Settings, folder: DataFolder) -> None
         reap = settings.on_stop == "reap" or at_terminal
         await wind_down(node.world, node.root, settings.drain_seconds, reap=reap)
 
-    await run_until_signal(node.root, shutdown, on_request=on_request)
+    # What is loaded by now stays. Each look through it for garbage held the loop for 90 ms.
+    with frozen_when_old():
+        await run_until_signal(node.root, shutdown, on_request=on_request)
 
 
 async def wind_down(world: World, root: Root, drain_seconds: float, *, reap: bool) -> None:
@@ -66,5 +66,5 @@ async def wind_down(world: World, root: Root, drain_seconds: float, *, reap: boo
 
 
 async def _until_idle(world: World) -> None:
-    while any(host.held for host in world.hosts.values()):
+    while not world.is_idle:
         await wait_at_most(world.work.ticket(), TICK_SECONDS)

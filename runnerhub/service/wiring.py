@@ -23,6 +23,7 @@ from runnerhub.model.sandbox import Relaxations
 from runnerhub.model.subnets import SubnetPool
 from runnerhub.ports.engine import Engine
 from runnerhub.runtime import ActorContext, Bridge, ChildSpec, Root
+from runnerhub.runtime.garbage import Thawing
 from runnerhub.runtime.metrics import register_metrics
 from runnerhub.runtime.spec import AnySpec
 from runnerhub.service.engines import docker_engine
@@ -111,6 +112,7 @@ def build_node(
     )
     doors = [
         *(side.doors() if side else ()),
+        ChildSpec("garbage", Thawing(lambda: world.is_idle).run, kind="garbage"),
         ChildSpec("guard-watch", GuardWatch(world).run, kind="guard"),
         ChildSpec("api", api, kind="api", shutdown=2.0),
         ChildSpec("console", console, kind="console", shutdown=2.0),

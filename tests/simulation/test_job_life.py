@@ -161,6 +161,17 @@ async def test_a_lost_queue_loses_nothing(autojump_clock: MockClock) -> None:
     assert cluster.leftovers() == {}
 
 
+async def test_a_lost_queue_is_seen_at_once(autojump_clock: MockClock) -> None:
+    cluster = Cluster(slots=10, reconcile_every=1e6)
+    async with cluster.life() as life:
+        ids = [(await life.hub.delegate(spec(n, "sleep 3"))).job.id for n in range(100)]
+        for _ in range(3):
+            await trio.sleep(5)
+            cluster.queue.flush()
+        await cluster.finished(life, *ids, within=60)
+    assert cluster.leftovers() == {}
+
+
 async def test_an_outage_of_the_ledger_is_waited_out(autojump_clock: MockClock) -> None:
     cluster = Cluster(slots=8)
     async with cluster.life() as life:
