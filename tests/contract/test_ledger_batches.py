@@ -168,6 +168,23 @@ async def a_cancelled_step_never_comes_after_a_later_one(ledger: Ledger) -> None
     assert [kind for kind in KINDS if kind in kinds] == kinds
 
 
+@contract
+async def the_end_of_a_log_lies_behind_what_a_cancelled_write_left(ledger: Ledger) -> None:
+    jobs, fence = await many_leased(ledger, 5)
+    for job in jobs:
+        left = LogChunk(job.id, 1, 0, b"left", LogCursor("t0", 1, 0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(outcome, ledger.append_log(left, fence))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        seq, cursor, size = await ledger.log_end(job.id, 1)
+        assert (seq, cursor, size) in ((0, LogCursor(), 0), (1, left.cursor, 4))
+        more = LogChunk(job.id, 1, seq, b"more", LogCursor("t1", 1, 0))
+        await ledger.append_log(more, fence)
+        chunks = await ledger.log_chunks(job.id, 1)
+        assert [chunk.data for chunk in chunks] == [b"left", b"more"][1 - seq :]
+
+
 @contract.parametrize()
 def test_simulated(case: LedgerCase) -> None:
     run_simulated_ledger(case)
