@@ -1,5 +1,6 @@
 """What the gateway knows, for Prometheus. Read when scraped, never polled."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
@@ -60,6 +61,7 @@ class GitHubCollector(Collector):
         yield _counter(
             "cache_lookups", "Looks into the cache.", ("tier", "result"), statistics.lookups
         )
+        yield self._ratios()
         yield _counter(
             "cache_revalidations",
             "Answers asked for with an ETag or anew.",
@@ -77,6 +79,17 @@ class GitHubCollector(Collector):
             buckets = list(zip(bounds, accumulate(counts), strict=True))
             waits.add_metric([priority.name.lower()], buckets, statistics.waited[priority])
         yield waits
+
+    def _ratios(self) -> Metric:
+        ratios = GaugeMetricFamily(
+            f"{PREFIX}_cache_hit_ratio", "Looks that found a fresh answer.", labels=["tier"]
+        )
+        looks: Counter[str] = Counter()
+        for (tier, _), count in self._desk.statistics.lookups.items():
+            looks[tier] += count
+        for tier, count in looks.items():
+            ratios.add_metric([tier], self._desk.statistics.lookups[tier, "hit"] / count)
+        return ratios
 
     def _budgets(self) -> Iterator[Metric]:
         now = trio.current_time()

@@ -6,6 +6,7 @@ from trio.testing import MockClock
 from runnerhub.model.budget import Priority
 from runnerhub.ports.github import Request
 from runnerhub.sim.counters import MemoryCounters
+from runnerhub.sim.github_cache import MemoryTier
 from tests.simulation.github.fake import FakeGitHub
 from tests.simulation.github.nodes import Node, running
 
@@ -31,3 +32,16 @@ async def test_budgets_waits_and_lookups_are_shown(autojump_clock: MockClock) ->
     assert 'wait_seconds_count{priority="dispatch"} 151.0' in text
     assert 'cache_lookups_total{result="miss",tier="memory"}' in text
     assert text.count("runnerhub_github_requests_total{") <= 66
+
+
+async def test_the_hit_ratio_of_each_tier_is_shown(autojump_clock: MockClock) -> None:
+    node = Node(FakeGitHub(), MemoryCounters(), tiers=[("redis", MemoryTier())])
+    registry = CollectorRegistry()
+    registry.register(node.family.metrics)
+    assert "cache_hit_ratio{" not in generate_latest(registry).decode()
+    async with running(node) as (gateway,):
+        for _ in range(4):
+            await gateway.call(Request("GET", "/repos/a/b", kind="repository"))
+    name = "runnerhub_github_cache_hit_ratio"
+    assert registry.get_sample_value(name, {"tier": "memory"}) == 0.75
+    assert registry.get_sample_value(name, {"tier": "redis"}) == 0.0
