@@ -69,6 +69,14 @@ class Ring:
         """Return every workflow job at GitHub."""
         return list(self.github.state.work.jobs.values())
 
+    def are_completed_once(self) -> bool:
+        """Tell whether each was run by one runner; one that was cancelled may be by none."""
+        return all(
+            job.status == "completed"
+            and len(job.takers) in ({0, 1} if job.conclusion == "cancelled" else {1})
+            for job in self.jobs()
+        )
+
     def cancel(self, job: int) -> None:
         """Cancel a workflow job as a user of GitHub does, unless it is over."""
         work = self.github.state.work
