@@ -69,12 +69,12 @@ def _overrun(
     node: WholeNode, fleet: Fleet, options: argparse.Namespace, profile: Path | None
 ) -> Iterator[Figure]:
     counted, adopted = node.finished(), len(node.logged("job_adopted"))
-    before = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
+    before = _used(node, fleet)
     began = time.perf_counter()
     with profiled(node.pid, profile):
         refused = _burst(node, options, options.jobs, "burst")
     passed = time.perf_counter() - began
-    after = (node.cpu_seconds(), node.servers_cpu_seconds(), cpu_seconds(fleet.pid))
+    after = _used(node, fleet)
     jobs = node.all_finished("b-burst-", PATIENCE)
     expect_success(jobs)
     accepted = sorted(seconds_at(job, "accepted") for job in jobs)
@@ -89,11 +89,21 @@ def _overrun(
     yield Figure("dispatch.refused", refused, "times 503", Better.LOWER, 0)
     yield Figure("dispatch.adopted", adopted, "new jobs", Better.LOWER, 0)
     yield Figure("dispatch.counted_twice", twice, "jobs", Better.LOWER, 0)
-    for who, old, new in zip(("node", "servers", "hosts"), before, after, strict=True):
-        each = (new - old) / len(jobs) * 1000
-        yield Figure(f"cpu_per_job.{who}", each, "ms", Better.LOWER)
-        yield Figure(f"cpu.{who}", (new - old) / passed, "cores")
+    for who, old in before.items():
+        used = after[who] - old
+        yield Figure(f"cpu_per_job.{who}", used / len(jobs) * 1000, "ms", Better.LOWER)
+        yield Figure(f"cpu.{who}", used / passed, "cores")
     yield from phase_figures("burst", jobs)
+
+
+def _used(node: WholeNode, fleet: Fleet) -> dict[str, float]:
+    """Return the processor time of all that share the machine, ourselves included."""
+    return {
+        "node": node.cpu_seconds(),
+        "servers": node.servers_cpu_seconds(),
+        "hosts": cpu_seconds(fleet.pid),
+        "client": time.process_time(),
+    }
 
 
 def _half(node: WholeNode, options: argparse.Namespace, rate: float) -> Iterator[Figure]:

@@ -38,40 +38,87 @@ class Answer:
         return json.loads(self.body)
 
 
+class _Kept(asyncio.Protocol):
+    """A connection that asks one thing after the other. Streams would cost more than twice."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self.over = False
+
+    def ask(self, data: bytes) -> asyncio.Future[tuple[int, bytes]]:
+        """Send a request; status and body come. Fails with ConnectionError."""
+        self._answer = asyncio.get_running_loop().create_future()
+        if self.over:
+            self._answer.set_exception(ConnectionResetError())
+        else:
+            self.transport.write(data)
+        return self._answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head, body = self._received[: end + 4], self._received[end + 4 :]
+        length = _LENGTH.search(head)
+        if length is not None and len(body) < int(length[1]):
+            return
+        self._received = b""
+        if _CLOSE.search(head):
+            self.over = True
+            self.transport.close()
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result((int(head[9:12]), body))
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.over = True
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError())
+
+
 class Client:
     """Connections that are kept, as many as are needed at once."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[_Kept] = []
 
-    async def send(self, method: str, path: str, body: object = None) -> Answer:
-        """Send a request, and return its answer. Raises OSError, IncompleteReadError."""
+    def encode(self, method: str, path: str, body: object = None) -> bytes:
+        """Return a request as it goes over the wire."""
         raw = json.dumps(body).encode() if body is not None else b""
         data = request(method, path, token=self._door.token, body=raw)
         if method == "POST" and not raw:
             data = data.replace(b"\r\n\r\n", b"\r\ncontent-length: 0\r\n\r\n", 1)
+        return data
+
+    async def send(self, method: str, path: str, body: object = None) -> Answer:
+        """Send a request, and return its answer. Raises OSError."""
+        return await self.send_encoded(self.encode(method, path, body))
+
+    async def send_encoded(self, data: bytes) -> Answer:
+        """The same, of what `encode` has returned."""
         began = time.perf_counter()
         while True:
             reused = bool(self._idle)
-            reader, writer = self._idle.pop() if reused else await self._connect()
-            writer.write(data)
+            kept = self._idle.pop() if reused else await self._open()
             try:
-                head = await reader.readuntil(b"\r\n\r\n")
+                status, body = await kept.ask(data)
                 break
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except ConnectionError:
                 # The node closes what was idle for long, perhaps as we write.
-                writer.close()
                 if not reused:
                     raise
-        length = _LENGTH.search(head)
-        content = await reader.readexactly(int(length[1])) if length else b""
         seconds = time.perf_counter() - began
-        if _CLOSE.search(head):
-            writer.close()
-        else:
-            self._idle.append((reader, writer))
-        return Answer(int(head[9:12]), content, seconds)
+        if not kept.over:
+            self._idle.append(kept)
+        return Answer(status, body, seconds)
 
     async def follow(self, job_id: str) -> float | None:
         """Follow a log to its end; return when its first byte came, in Unix seconds."""
@@ -89,20 +136,25 @@ class Client:
 
     async def close(self) -> None:
         """Close what is idle."""
-        for _, writer in self._idle:
-            writer.close()
+        for kept in self._idle:
+            kept.transport.close()
         self._idle.clear()
+
+    async def _open(self) -> _Kept:
+        loop = asyncio.get_running_loop()
+        _, kept = await loop.create_connection(_Kept, self._door.host, self._door.port)
+        return kept
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(self._door.host, self._door.port, limit=BUFFER)
 
 
-async def _delegate(client: Client, body: object, refusals: list[float]) -> str:
+async def _delegate(client: Client, data: bytes, refusals: list[float]) -> Answer:
     """Delegate a job, again and again while the node says that it is overrun, as the API asks."""
     while True:
-        answer = await client.send("POST", "/api/jobs/delegate", body)
+        answer = await client.send_encoded(data)
         if answer.status in (200, 201):
-            return str(answer.json()["id"])
+            return answer
         if answer.status != 503:
             raise RuntimeError(f"not accepted: {answer.status} {answer.body[:300]!r}")
         refusals.append(time.time())
@@ -112,17 +164,18 @@ async def _delegate(client: Client, body: object, refusals: list[float]) -> str:
 async def _submit(
     door: Door, bodies: Iterable[object], clients: int, refusals: list[float]
 ) -> list[str]:
-    client, left = Client(door), iter(bodies)
-    ids: list[str] = []
+    # JSON before and after, so that it takes no time of the node while that is measured.
+    client = Client(door)
+    left = iter([client.encode("POST", "/api/jobs/delegate", body) for body in bodies])
+    answers: list[Answer] = []
 
     async def work() -> None:
-        for body in left:
-            job_id = await _delegate(client, body, refusals)
-            ids.append(job_id)
+        for data in left:
+            answers.append(await _delegate(client, data, refusals))  # noqa: PERF401
 
     await asyncio.gather(*(work() for _ in range(clients)))
     await client.close()
-    return ids
+    return [str(answer.json()["id"]) for answer in answers]
 
 
 def submit(
@@ -145,11 +198,12 @@ def submit(
 async def _arrive(door: Door, bodies: Sequence[object], rate: float) -> list[float]:
     client, tasks, dice = Client(door), [], random.Random(7)  # noqa: S311 - the same each time
     loop = asyncio.get_running_loop()
+    encoded = [client.encode("POST", "/api/jobs/delegate", body) for body in bodies]
     at = loop.time()
-    for body in bodies:
+    for data in encoded:
         at += dice.expovariate(rate)
         await asyncio.sleep(max(0.0, at - loop.time()))
-        tasks.append(asyncio.ensure_future(client.send("POST", "/api/jobs/delegate", body)))
+        tasks.append(asyncio.ensure_future(client.send_encoded(data)))
     answers = await asyncio.gather(*tasks)
     await client.close()
     if refused := [answer for answer in answers if answer.status not in (200, 201)]:
