@@ -60,9 +60,17 @@ def missing_btrfs() -> str | None:
     """Say what keeps a btrfs with quotas from being made here, None when nothing does."""
     if shutil.which("mkfs.btrfs") is None:
         return "mkfs.btrfs is not installed (Debian: btrfs-progs)"
-    if "btrfs" not in Path("/proc/filesystems").read_text():
+    if not _kernel_knows("btrfs"):
         return "this kernel has no btrfs"
     return None
+
+
+def _kernel_knows(filesystem: str) -> bool:
+    """Tell whether a file system can be mounted; its module may have to be loaded."""
+    known = Path("/proc/filesystems")
+    if filesystem not in known.read_text().split() and shutil.which("modprobe"):
+        subprocess.run(["modprobe", "--quiet", filesystem], check=False)
+    return filesystem in known.read_text().split()
 
 
 class Dockerd:
