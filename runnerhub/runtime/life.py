@@ -189,6 +189,7 @@ class Life:
             reason = Reason.NORMAL
         self.task = None
         self.context.count_handled()
+        self._mailbox.reader = None  # the two held each other: garbage that is found late
         self.ref.end(Down(self.spec.name, self.spec.kind, reason, error))
         if self._ended is not None:
             self._ended.set()
