@@ -7,6 +7,7 @@ RUNNERHUB_CIRCLE_JOBS=500   that many jobs, instead of 100
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,6 +28,17 @@ JOBS = int(os.environ.get("RUNNERHUB_CIRCLE_JOBS", "100"))
 CANCELLED = min(30, JOBS // 3)  # at random moments
 FIRST = int(os.environ.get("RUNNERHUB_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("RUNNERHUB_SEEDS", "1")))
+
+
+async def until(condition: Callable[[], object], within: float = 120.0) -> None:
+    """Wait until it holds.
+
+    Raises:
+        trio.TooSlowError: it did not within so many seconds.
+    """
+    with trio.fail_after(within):
+        while not condition():
+            await trio.sleep(0.05)
 
 
 class Ring:

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 from runnerhub.sim.github.faults import FaultPlan, RestFaults, RunnerFaults, WebhookFaults
 from runnerhub.sim.runner.inprocess import Mood
 from tests.simulation.circle import Circle, circle
-from tests.simulation.ring import CANCELLED, JOBS, SEEDS
+from tests.simulation.ring import CANCELLED, JOBS, SEEDS, until
 
 
 def all_is_well(at: Circle) -> None:
@@ -140,3 +140,45 @@ async def test_a_runner_that_outlives_its_job_goes(autojump_clock: MockClock) ->
             at.order("build linger")
             await at.until_completed(within=600)
         all_is_well(at)
+
+
+@pytest.mark.parametrize("ending", ["crash", "silent"])
+async def test_a_job_whose_runner_says_no_more_is_failed_by_github_and_nothing_is_left(
+    autojump_clock: MockClock, ending: str
+) -> None:
+    async with circle() as at:
+        async with at.life():
+            at.order(f"build 5s {ending}")
+            await at.until_completed(within=900)
+        (job,) = at.jobs()
+        assert job.conclusion == "failure"
+        all_is_well(at)
+
+
+async def test_a_cancelled_job_whose_runner_heeds_nothing_leaves_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with circle() as at:
+        async with at.life():
+            job = at.order("build stubborn")
+            await until(lambda: at.jobs()[0].status == "in_progress")
+            at.cancel(job)
+            await at.until_completed(within=600)
+        assert at.jobs()[0].conclusion == "cancelled"
+        all_is_well(at)
+
+
+async def test_runners_of_others_are_never_touched(autojump_clock: MockClock) -> None:
+    async with circle() as at:
+        fleet = at.github.state.fleet
+        scope = at.github.state.places.scope("repo", "acme/web")
+        names = ["theirs", "rh-0123456789ab-0123456789ab"]
+        for name in names:
+            fleet.add(scope, name, ["self-hosted", "linux"])
+        async with at.life():
+            job = at.order()
+            await until(lambda: at.github.state.work.jobs[job].status == "completed")
+            await trio.sleep(900)
+        assert at.runners() == names
+        assert at.jobs()[0].runner_name not in names
+        assert at.cluster.leftovers() == {}

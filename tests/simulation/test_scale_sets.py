@@ -9,7 +9,7 @@ from runnerhub.actors.github.scale_set_metrics import ScaleSetCollector
 from runnerhub.model.scale_set import Bounds
 from runnerhub.sim.github.faults import FaultPlan, Ordered, RestFaults, RunnerFaults
 from runnerhub.sim.runner.inprocess import Mood
-from tests.simulation.ring import CANCELLED, JOBS, SEEDS
+from tests.simulation.ring import CANCELLED, JOBS, SEEDS, until
 from tests.simulation.scale_circle import ScaleCircle, scale_circle
 
 MESSAGES = "DELETE /actions-service/_apis/runtime/runnerscalesets/{id}/messages"
@@ -29,13 +29,6 @@ async def all_is_well(at: ScaleCircle) -> None:
             assert known is not None
             assert (known.status, known.conclusion) == ("completed", job.conclusion)
             assert known.runner_name == job.runner_name
-
-
-async def until(condition: object, within: float = 120.0) -> None:
-    assert callable(condition)
-    with trio.fail_after(within):
-        while not condition():
-            await trio.sleep(0.05)
 
 
 async def test_a_job_is_noticed_at_once_and_nothing_is_left(autojump_clock: MockClock) -> None:
@@ -324,6 +317,21 @@ async def mischief(at: ScaleCircle) -> None:
                 scale_set.news.extend(
                     part for each in scale_set.messages.values() for part in each.jobs
                 )
+
+
+@pytest.mark.parametrize("ending", ["crash", "silent"])
+async def test_a_job_whose_runner_says_no_more_is_failed_by_github_and_nothing_is_left(
+    autojump_clock: MockClock, ending: str
+) -> None:
+    async with scale_circle() as at:
+        async with at.life() as node:
+            await until(lambda: node.state.listening)
+            at.endings = [ending]
+            at.order()
+            await at.until_completed(within=900)
+            await trio.sleep(60)
+        assert at.jobs()[0].conclusion == "failure"
+        await all_is_well(at)
 
 
 @pytest.mark.timeout(300)
