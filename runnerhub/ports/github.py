@@ -178,6 +178,3 @@ class GitHub(Protocol):
 
     async def stale(self, tags: Sequence[str]) -> None:
         """Make cached answers with any of these tags stale, in all tiers."""
-
-    async def remember(self, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
-        """Keep what a webhook brought, as the answer to a request, in all tiers."""

@@ -48,15 +48,14 @@ class CacheTier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheNews:
-    """Answers that are stale from now on: those with any of the tags, and those of the keys.
+    """Answers that are stale from now on: those with any of the tags.
 
     Attributes:
         sender: the node that made them so in the tiers that all nodes share.
     """
 
     sender: str
-    tags: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+    tags: tuple[str, ...]
 
 
 class CacheFeed(Protocol):

@@ -96,7 +96,7 @@ class AnswerCache:
 
     async def stale(self, tags: Sequence[str]) -> None:
         """Make answers with any of these tags stale, in all tiers and on all nodes."""
-        news = CacheNews(self._desk.options.node_id, tags=tuple(tags))
+        news = CacheNews(self._desk.options.node_id, tuple(tags))
         self._overtake(news)
         for name, tier in self._desk.tiers:
             await self._try(name, lambda tier=tier: tier.stale(tags))  # type: ignore[misc]
@@ -118,25 +118,12 @@ class AnswerCache:
         for name, tier in self._desk.tiers:
             await self._try(name, tier.prune)
 
-    async def remember(self, whose: str, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
-        """Keep what a webhook brought, as the answer to a request."""
-        key = cache_key(whose, request.path, request.params)
-        if (flight := self._flights.get(key)) is not None:
-            flight.overtaken = True
-        until = self._wall() + fresh_seconds(request.kind)
-        await self._keep(
-            key,
-            CacheEntry(None, json.dumps(data).encode(), request.tags, None, until),
-            request.kind,
-        )
-        await self._publish(CacheNews(self._desk.options.node_id, keys=(key,)))
-
     def _overtake(self, news: CacheNews) -> None:
-        tags, keys = frozenset(news.tags), frozenset(news.keys)
-        for key, flight in self._flights.items():
-            flight.overtaken |= key in keys or not tags.isdisjoint(flight.tags)
+        tags = frozenset(news.tags)
+        for flight in self._flights.values():
+            flight.overtaken |= not tags.isdisjoint(flight.tags)
         for key, kept in self._memory.items():
-            if key in keys or not tags.isdisjoint(kept.entry.tags):
+            if not tags.isdisjoint(kept.entry.tags):
                 self._remember(key, replace(kept.entry, fresh_until=0.0))
 
     async def _publish(self, news: CacheNews) -> None:

@@ -86,11 +86,6 @@ class Gateway:
         """Make cached answers with any of these tags stale, in all tiers."""
         await self._cache.stale(tags)
 
-    async def remember(self, request: Request, data: Any) -> None:  # noqa: ANN401 - JSON
-        """Keep what a webhook brought, as the answer to a request, in all tiers."""
-        whose = _whose(self._desk.credential_for(request), request)
-        await self._cache.remember(whose, request, data)
-
     async def call_as_app(self, request: Request, credential: Credential) -> Response:
         """Make a request signed by the App itself."""
         signer = credential.signer

@@ -32,7 +32,7 @@ class RedisFeed:
 
     async def publish(self, news: CacheNews) -> None:
         """Tell all who listen, this node included."""
-        said = json.dumps({"from": news.sender, "tags": news.tags, "keys": news.keys})
+        said = json.dumps({"from": news.sender, "tags": news.tags})
 
         async def work() -> None:
             await self._connection.redis.publish(self._channel, said)
@@ -66,6 +66,6 @@ class RedisFeed:
 def _read(data: bytes) -> CacheNews | None:
     try:
         said = json.loads(data)
-        return CacheNews(str(said["from"]), tuple(said["tags"]), tuple(said["keys"]))
+        return CacheNews(str(said["from"]), tuple(said["tags"]))
     except (ValueError, TypeError, KeyError):
         return None  # of a version that says it otherwise

@@ -170,17 +170,6 @@ async def test_who_is_more_urgent_does_not_wait_in_the_line_of_another(
         nursery.cancel_scope.cancel()
 
 
-async def test_what_a_webhook_brought_is_the_answer(autojump_clock: MockClock) -> None:
-    github, tiers = FakeGitHub(), Tiers()
-    async with running(tiers.node(github), tiers.node(github, "n2")) as (first, second):
-        for brought in ({"brought": 1}, {"brought": 2}):
-            await first.remember(REPO, brought)
-            await wait_all_tasks_blocked()
-            for gateway in (first, second):
-                assert (await gateway.call(REPO)).data == brought
-        assert github.calls["repository"] == 0
-
-
 async def test_an_error_reaches_all_who_wait_and_is_not_kept(autojump_clock: MockClock) -> None:
     github, tiers = FakeGitHub(latency=5.0), Tiers()
     github.script["GET", "/repos/a/b"] = Response(404, {}, {"message": "Not Found"})
