@@ -23,6 +23,7 @@ from runnerhub.actors.images import Images
 from runnerhub.actors.lateword import LateWord
 from runnerhub.actors.messages import CancelJob
 from runnerhub.actors.provision import is_held, provision, refuse_unguarded
+from runnerhub.actors.wakeups import wait_before_asking_again
 from runnerhub.actors.warm import provision_warm
 from runnerhub.actors.watch import REMOVED, lost_host, watch
 from runnerhub.actors.world import HostState, World
@@ -100,7 +101,7 @@ class JobActor:
             await finish(attempt, deadline_at or trio.current_time() + attempt.budget)
 
     async def _until_outcome(self, pumps: trio.Nursery) -> Outcome:
-        host = self._attempt.host
+        host, failures = self._attempt.host, 0
         while True:
             await self._attempt.trust()
             if host.lost:
@@ -109,8 +110,8 @@ class JobActor:
             try:
                 return await self._try(pumps)
             except (EngineUnavailable, LedgerUnavailable):
-                with trio.move_on_after(1.0):
-                    await ticket.wait()
+                failures += 1
+                await wait_before_asking_again(ticket, failures)
 
     async def _try(self, pumps: trio.Nursery) -> Outcome:
         attempt = self._attempt
@@ -135,7 +136,8 @@ class JobActor:
             # Nothing of it exists but its kit, if it has one; the next try looks first.
             self._fresh = False
             return await self._start_fresh(pumps)
-        state = await attempt.host.engine.inspect_container(attempt.plan.main)
+        async with attempt.host.questions:
+            state = await attempt.host.engine.inspect_container(attempt.plan.main)
         if state is not None and state.started_at:
             return None
         if attempt.job.phase is Phase.RUNNING:

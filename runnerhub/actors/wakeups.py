@@ -4,9 +4,15 @@ Whoever waits takes a ticket first, then looks at the state, then waits on the t
 in between has set it already.
 """
 
+import random
 from collections.abc import Collection, Hashable
 
 import trio
+
+from runnerhub.runtime import Backoff
+
+_BACKOFF = Backoff(first=0.2, cap=5.0, jitter=0.5)
+_RNG = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
 
 class Wakeups:
@@ -42,6 +48,12 @@ async def wait_at_most(event: trio.Event, seconds: float) -> bool:
     with trio.move_on_after(seconds):
         await event.wait()
     return event.is_set()
+
+
+async def wait_before_asking_again(event: trio.Event, failures: int) -> None:
+    """Wait for an event, or for ever longer, and not in step with others who failed as well."""
+    with trio.move_on_after(_BACKOFF.delay(failures, _RNG)):
+        await event.wait()
 
 
 async def first_of(*events: trio.Event) -> None:

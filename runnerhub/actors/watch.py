@@ -1,11 +1,9 @@
 """From a main container that runs to what became of it."""
 
-import random
-
 import trio
 
 from runnerhub.actors.attempt import Attempt, Detached, Outcome
-from runnerhub.actors.wakeups import first_of
+from runnerhub.actors.wakeups import first_of, wait_before_asking_again
 from runnerhub.model.handover import NEVER_HANDED_CODE
 from runnerhub.model.job import Reason
 from runnerhub.model.outcome import (
@@ -18,14 +16,10 @@ from runnerhub.model.outcome import (
 )
 from runnerhub.ports.engine import ContainerState
 from runnerhub.ports.errors import EngineUnavailable
-from runnerhub.runtime import Backoff
 
 LOG_END_SECONDS = 120.0
 ENGINE_STOP_SECONDS = 5.0
 MEMORY_LOOKS, MEMORY_LOOK_SECONDS = 3, 0.15
-
-_BACKOFF = Backoff()
-_RNG = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
 NEVER_HANDED = LostAttempt(Reason.SANDBOX_LOST, "its sandbox ended before it was handed the job")
 REMOVED = LostAttempt(Reason.SANDBOX_LOST, "the container was removed by somebody")
@@ -84,8 +78,7 @@ async def _until_it_ends(attempt: Attempt) -> Outcome:
                 state = await host.engine.inspect_container(name)
         except EngineUnavailable:
             failures += 1
-            with trio.move_on_after(_BACKOFF.delay(failures, _RNG)):
-                await anything.wait()
+            await wait_before_asking_again(anything, failures)
             continue
         if state is None:
             return REMOVED
