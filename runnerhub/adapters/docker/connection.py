@@ -1,10 +1,10 @@
 """One HTTP/1.1 connection to an engine: a request, its answer, and whether there may be another.
 
-    ask ─▶ head ─▶ read … read ─▶ b"" ─▶ clean: ready for the next request
-      └─ time up, cancelled, broken off, or more than was asked for ─▶ closed, never used again
+    send ─▶ answered ─▶ read … read ─▶ b"" ─▶ clean: ready for the next request
+      └─ time up, given up, broken off, or more than was asked for ─▶ closed, never used again
 
-Whoever gives up in the middle closes it: an answer that is half read would be taken for that to
-the next question.
+Waiting can be cancelled and taken up again at any point. Whoever gives up closes the connection: an
+answer that is half read would be taken for that to the next question.
 """
 
 from typing import Any
@@ -44,6 +44,7 @@ class Connection:
         "_link",
         "_parser",
         "_parts",
+        "_seconds",
         "_whole",
         "idle_since",
         "status",
@@ -54,6 +55,7 @@ class Connection:
         self._link = link
         self._parser: Any = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
+        self._seconds: float | None = None  # of the request whose time runs
         self._heard = self._keep = self._late = self._whole = False
         self.status = _NO_HEAD
         self.used = False
@@ -84,38 +86,44 @@ class Connection:
 
     # ------------------------------------------------------------------ for one request
 
-    async def ask(self, request: bytes, seconds: float, *, whole: bool) -> None:
-        """Send a request and wait for the answer's head, or for all of it if it is an error.
+    async def send(self, request: bytes, seconds: float) -> None:
+        """Send a request.
 
         Args:
             request: as it goes over the wire.
-            seconds: for all of this, from now on. An answer that is there by then counts, however
-                late this task gets to read it.
-            whole: whether to wait for the answer's end in any case.
+            seconds: from now on until `answered` has what it waits for. An answer that is there by
+                then counts, however late this task gets to read it.
 
         Raises:
             NothingSent: the engine has not got a byte of it.
-            NoAnswer: it may have got all of it.
-            BrokenOff: the answer ended too early, or is none.
             TimeoutError: the time is up.
             OSError: the connection is no more.
         """
-        self._heard = self._late = self._whole = False
+        self._heard = self._keep = self._late = self._whole = False
         self.status = _NO_HEAD
-        keeper = timekeeper()
-        keeper.add(self, seconds)
+        self._seconds = seconds
+        timekeeper().add(self, seconds)
         try:
             await self._link.send(request)
-            while not (self._whole or (self._is_good and not whole)):
-                if self._late:
-                    raise TimeoutError("no answer in time")
-                await self._take()
         except trio.ClosedResourceError:
+            raise self._closed() from None
+
+    async def answered(self, *, whole: bool) -> None:
+        """Wait for the answer's head, or for all of it if it is an error. Cancelling loses nothing.
+
+        Args:
+            whole: whether to wait for its end in any case.
+
+        Raises:
+            NoAnswer: the engine may have got the request, and may not.
+            BrokenOff: the answer ended too early, or is none.
+            TimeoutError: the time is up.
+        """
+        while not (self._whole or (self._is_good and not whole)):
             if self._late:
-                raise TimeoutError("no answer in time") from None
-            raise BrokenOff("the connection was closed") from None
-        finally:
-            keeper.discard(self, seconds)
+                raise self._closed()
+            await self._take()
+        self._stop_time()
 
     @property
     def _is_good(self) -> bool:
@@ -132,15 +140,11 @@ class Connection:
 
         Raises:
             BrokenOff: it ended too early.
-            OSError: the connection is no more.
         """
         while not self._parts:
             if self._whole:
                 return b""
-            try:
-                await self._take()
-            except trio.ClosedResourceError:
-                raise BrokenOff("the connection was closed") from None
+            await self._take()
         return self.body()
 
     def body(self) -> bytes:
@@ -152,6 +156,8 @@ class Connection:
         broken = BrokenOff if self._heard else NoAnswer
         try:
             data = await self._link.receive()
+        except trio.ClosedResourceError:
+            raise self._closed() from None
         except OSError as error:
             raise broken(error.errno, error.strerror) from error
         if not data and self.status >= ERRORS_FROM:
@@ -169,6 +175,14 @@ class Connection:
                 return
             raise BrokenOff(f"no HTTP: {error}") from error
 
+    def _closed(self) -> OSError:
+        return TimeoutError("no answer in time") if self._late else BrokenOff("it was closed")
+
+    def _stop_time(self) -> None:
+        if self._seconds is not None:
+            timekeeper().discard(self, self._seconds)
+            self._seconds = None
+
     # ------------------------------------------------------------------ between requests
 
     @property
@@ -183,5 +197,6 @@ class Connection:
 
     def close(self) -> None:
         """End it, whatever it is in. Harmless when repeated."""
+        self._stop_time()
         self._link.close()
         self._parser = None  # it knows this object, and this object it

@@ -69,6 +69,10 @@ async def open_events(http: Http, followed: Followed, label: str) -> AsyncIterat
         raise refused.as_error() from None
     followed.listeners += 1
     try:
+        try:
+            await answer.head()
+        except Refused as refused:
+            raise refused.as_error() from None
         yield EventStream(http, answer, followed)
     finally:
         followed.listeners -= 1

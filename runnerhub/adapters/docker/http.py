@@ -3,7 +3,7 @@
 A request that failed is sent again only where that cannot do anything twice:
 
     - the engine has not got a byte of it, because an idle connection had just been closed; or
-    - it is a GET, and an idle connection was closed without a byte of an answer.
+    - it is a GET that is read whole, and an idle connection was closed without a byte of an answer.
 
 Nothing else is: the engine would answer a second create with "name in use", a second removal with
 "no such". What that means is for the caller to judge, who knows the name and what was tried before.
@@ -80,17 +80,21 @@ class Http:
         try:
             status, text = await self._answer(method, request, seconds, in_turn=in_turn)
             if status >= ERRORS_FROM:
-                raise self._refusal(status, text)
+                raise self.refusal(status, text)
             return json.loads(text) if text else None
         except (OSError, ValueError) as error:
             raise self.lost(error) from error
 
     async def stream(self, path: str, seconds: float, params: dict[str, str]) -> "StreamedAnswer":
-        """Send a GET and return its answer once its head has come. Whoever gets it closes it.
+        """Send a GET and return its answer, to be read as it comes. Whoever gets it closes it.
+
+        Args:
+            path: as for `json`.
+            seconds: from when it is sent until the answer's head is there.
+            params: of the query.
 
         Raises:
-            EngineUnavailable: no answer, or none within `seconds`.
-            Refused: the engine answered with an error.
+            EngineUnavailable: the engine cannot be reached.
         """
         version = self._version or await self._speak(seconds, in_turn=True)
         request = self._written(version, "GET", path, params, None)
@@ -98,15 +102,11 @@ class Http:
         try:
             await pool.turn()
             try:
-                connection = await _ask(pool, "GET", request, seconds, whole=False)
+                connection = await _sent(pool, request, seconds)
             finally:
                 pool.leave()
         except OSError as error:
             raise self.lost(error) from error
-        if connection.status >= ERRORS_FROM:
-            status, text = connection.status, connection.body()
-            pool.give_back(connection)
-            raise self._refusal(status, text)
         return StreamedAnswer(self, pool, connection)
 
     def lost(self, error: Exception) -> EngineUnavailable:
@@ -129,7 +129,7 @@ class Http:
             try:
                 status, text = await self._answer("GET", request, limit, in_turn=in_turn)
                 if status >= ERRORS_FROM:
-                    raise self._refusal(status, text)
+                    raise self.refusal(status, text)
                 self._version = negotiate(json.loads(text))
             except (OSError, ValueError) as error:
                 raise self.lost(error) from error
@@ -153,7 +153,7 @@ class Http:
         if in_turn:
             await pool.turn()
         try:
-            connection = await _ask(pool, method, request, seconds, whole=True)
+            connection = await _answered(pool, method, request, seconds)
         finally:
             if in_turn:
                 pool.leave()
@@ -161,7 +161,8 @@ class Http:
         pool.give_back(connection)
         return status, text
 
-    def _refusal(self, status: int, text: bytes) -> Exception:
+    def refusal(self, status: int, text: bytes) -> Exception:
+        """Return what an answer that is an error means: Refused, or EngineUnavailable."""
         message = text.decode("utf-8", "replace").strip()
         if message.startswith("{"):
             message = str(json.loads(message).get("message") or message)
@@ -172,21 +173,41 @@ class Http:
 
 
 class StreamedAnswer:
-    """An answer that is read as it comes, and goes on until one side has enough."""
+    """An answer that is read as it comes, and goes on until one side has enough.
 
-    __slots__ = ("_connection", "_http", "_pool")
+    Waiting for it can be cancelled and taken up again: the question is not asked anew.
+    """
+
+    __slots__ = ("_connection", "_has_head", "_http", "_pool")
 
     def __init__(self, http: Http, pool: Pool, connection: Connection) -> None:
         self._http = http
         self._pool = pool
         self._connection = connection
+        self._has_head = False
 
-    async def read(self) -> bytes:
-        """Wait for more, b"" at the end. Cancelling it loses nothing.
+    async def head(self) -> None:
+        """Wait until the engine has begun to answer.
 
         Raises:
-            EngineUnavailable: it broke off.
+            EngineUnavailable: no answer, or none in time.
+            Refused: the engine answered with an error.
         """
+        connection = self._connection
+        try:
+            await connection.answered(whole=False)
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                self._pool.turn_away()
+            raise self._http.lost(error) from error
+        self._has_head = True
+        if connection.status >= ERRORS_FROM:
+            raise self._http.refusal(connection.status, connection.body())
+
+    async def read(self) -> bytes:
+        """Wait for more, b"" at the end. Raises as `head`, and where the answer breaks off."""
+        if not self._has_head:
+            await self.head()
         try:
             return await self._connection.read()
         except OSError as error:
@@ -197,18 +218,32 @@ class StreamedAnswer:
         self._pool.give_back(self._connection)
 
 
-async def _ask(
-    pool: Pool, method: str, request: bytes, seconds: float, *, whole: bool
-) -> Connection:
-    """Send a request over a connection of the pool, and return it with the answer."""
+async def _sent(pool: Pool, request: bytes, seconds: float) -> Connection:
+    """Send a request over a connection of the pool."""
     while True:
         connection = await pool.take()
         try:
-            await connection.ask(request, seconds, whole=whole)
-        except (NothingSent, NoAnswer) as error:
+            await connection.send(request, seconds)
+        except NothingSent:
             pool.drop(connection)
-            is_safe = isinstance(error, NothingSent) or method == "GET"
-            if not (connection.used and is_safe):
+            if not connection.used:
+                raise
+        except BaseException:
+            pool.drop(connection)
+            raise
+        else:
+            return connection
+
+
+async def _answered(pool: Pool, method: str, request: bytes, seconds: float) -> Connection:
+    """Send a request, and return its connection once the answer is whole."""
+    while True:
+        connection = await _sent(pool, request, seconds)
+        try:
+            await connection.answered(whole=True)
+        except NoAnswer:
+            pool.drop(connection)
+            if not (connection.used and method == "GET"):
                 raise
         except TimeoutError:
             pool.drop(connection)

@@ -73,9 +73,11 @@ class Link:
 
         Raises:
             OSError: the connection is no more.
-            trio.ClosedResourceError: `close` was called meanwhile.
+            trio.ClosedResourceError: `close` was called.
         """
         link = self._socket
+        if link.fileno() == -1:
+            raise trio.ClosedResourceError
         while True:
             if isinstance(link, ssl.SSLSocket) and link.pending():
                 await checkpoint()

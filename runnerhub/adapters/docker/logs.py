@@ -102,13 +102,15 @@ class LogStream(trio.abc.ReceiveChannel[LogEntry]):
     async def _read_on(self) -> None:
         try:
             if self._answer is None:
-                await self._begin()
+                # Taken up where a cancel has cut it: each of these may be begun again.
+                await (self._see_end() if self._was_followed and not self._ended else self._begin())
             elif data := await self._answer.read():
                 self._take(data)
             else:
-                await self._end()
+                self._end()
         except Refused as refused:
             self._is_over = True
+            self._let_go()
             # Removed once it was followed to its end: nobody can read more of it.
             is_gone = refused.status == MISSING or refused.says("for removal")
             if not (self._is_last and self._was_followed and is_gone):
@@ -139,14 +141,14 @@ class LogStream(trio.abc.ReceiveChannel[LogEntry]):
         entries.reverse()
         self._ready = entries
 
-    async def _end(self) -> None:
+    def _end(self) -> None:
         self._let_go()
         if self._demultiplexer.is_inside_frame:
             raise EngineUnavailable(f"The log of {self._name} broke off inside a line")
-        if self._is_last:
-            self._is_over = True
-            return
         self._was_followed = True
+        self._is_over = self._is_last
+
+    async def _see_end(self) -> None:
         if not await self._has_ended():
             words = f"The log of {self._name} broke off: {self._http.url} let go of it"
             raise EngineUnavailable(words)

@@ -250,6 +250,41 @@ async def test_a_stream_that_is_left_is_closed(tmp_path: Path) -> None:
         assert engine.connections == 2
 
 
+async def test_a_head_that_nobody_waits_for_has_its_time(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def hangs(_: str, stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+
+    async with scripted(tmp_path, hangs) as (engine, http):
+        answer = await http.stream("logs", 5.0, {})
+        with trio.move_on_after(1):
+            await answer.read()
+        assert engine.requests == ["GET /logs"]
+        await trio.sleep(9)
+        assert engine.open == 0
+        with pytest.raises(EngineUnavailable, match="no answer in time"):
+            await answer.read()
+        answer.close()
+
+
+async def test_a_wait_for_a_head_is_taken_up_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def slow(_target: str, stream: trio.SocketStream) -> None:
+        await trio.sleep(4)
+        await stream.send_all(CHUNKED + chunk(b"a") + chunk(b""))
+
+    async with scripted(tmp_path, slow) as (engine, http):
+        answer, said = await http.stream("logs", 5.0, {}), b""
+        while not said:
+            with trio.move_on_after(0.1):
+                said = await answer.read()
+        assert await answer.read() == b""
+        answer.close()
+        assert (said, engine.requests, engine.connections) == (b"a", ["GET /logs"], 1)
+
+
 async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
     async def hangs(_: str, __: trio.SocketStream) -> None:
         await trio.sleep_forever()
@@ -260,11 +295,17 @@ async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
             with pytest.raises(EngineUnavailable):
                 await http.json("GET", "a", 60.0)
 
-        for _ in range(AT_ONCE + 5):
+        for _ in range(AT_ONCE - 1):
+            nursery.start_soon(ask)
+        answer = await http.stream("logs", 60.0, {})
+        for _ in range(5):
             nursery.start_soon(ask)
         await trio.testing.wait_all_tasks_blocked()
         http.close()
         http.close()
+        with pytest.raises(EngineUnavailable):
+            await answer.read()
+        answer.close()
     with pytest.raises(EngineUnavailable, match="is not open"):
         await http.json("GET", "a", 5.0)
 
