@@ -45,7 +45,8 @@ async def finish(attempt: Attempt, deadline_at: float) -> None:
     await attempt.trust()
     job, world = attempt.job, attempt.world
     try:
-        await reap(attempt.host.engine, attempt.plan, world.subnets, deadline_at=deadline_at)
+        with attempt.host.shelf.hurry():
+            await reap(attempt.host.engine, attempt.plan, world.subnets, deadline_at=deadline_at)
         with cleanup(deadline_at):
             attempt.job = await world.ledger.finish(job.id, attempt.fence, job.attempt)
     except* (EngineUnavailable, EngineRefused, CleanupTimeout, LedgerUnavailable) as errors:

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 2
 LOOK_SECONDS = 5.0
+# A network with its holder is a container more than a job needs. Where jobs come faster than the
+# engine can start them they are better off without, but for some: nothing waits for ever.
+YIELD_SECONDS = 10.0
 TRY_AGAIN_SECONDS = 30.0
 # A create that is cancelled may land after its removal, and behind a stop comes no sweep.
 BUILD_SECONDS = 2.0
@@ -47,7 +50,7 @@ class Preparer:
         self._recipes = recipes(world.settings.pools, host.holders)
         self._not_before: dict[str, float] = {}
         self._makers = trio.CapacityLimiter(AT_ONCE)
-        self._stopping = False
+        self._stopping = trio.Event()
 
     async def run(self, ctx: ActorContext[None]) -> None:
         """Keep kits ready until stopped; a stop or a cancellation removes those nobody has."""
@@ -55,7 +58,7 @@ class Preparer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_ready, nursery)
             await ctx.stopping.wait()
-            self._stopping = True
+            self._stopping.set()
             with trio.move_on_after(BUILD_SECONDS):
                 for turn in range(AT_ONCE):  # those who are making let go of theirs when done
                     await self._makers.acquire_on_behalf_of(turn)
@@ -69,7 +72,7 @@ class Preparer:
                 stale = kit.epoch != host.epoch and not kit.taken
                 if stale or host.lease is None:
                     shelf.drop(kit.sandbox_id)
-            if host.trouble is None and self._world.claiming and not self._stopping:
+            if host.trouble is None and self._world.claiming and not self._stopping.is_set():
                 for recipe in self._recipes:
                     self._make_missing(recipe, nursery)
             with trio.move_on_after(LOOK_SECONDS):
@@ -89,7 +92,9 @@ class Preparer:
         try:
             async with AsyncExitStack() as held:
                 async with self._makers:
-                    if self._stopping:
+                    if kit.recipe.pool is None:
+                        await self._yield_to_jobs()
+                    if self._stopping.is_set():
                         return
                     await self._make(kit, held)
                 host.troubles.pop(kit.recipe.key, None)
@@ -107,6 +112,11 @@ class Preparer:
                 host.shelf.drop(kit.sandbox_id)
                 await self._reap(kit)
             host.shelf.drop(kit.sandbox_id)
+
+    async def _yield_to_jobs(self) -> None:
+        with trio.move_on_after(YIELD_SECONDS):
+            while not (self._host.shelf.calm.is_set() or self._stopping.is_set()):
+                await first_of(self._host.shelf.calm, self._stopping)
 
     async def _until_over(self, kit: Kit) -> None:
         name, engine = idle_container(self._world, kit), self._host.engine

@@ -57,11 +57,12 @@ async def _build(attempt: Attempt, images: Images, *, created: bool) -> Outcome 
         return refused
     disk = bool(host.info and host.info.disk_limits)
     subnets, join, env = attempt.world.subnets, attempt.joins_holder, attempt.secret_env
-    await build(host.engine, plan, subnets, disk=disk, join=join, secret_env=env)
-    attempt.mark("created")
-    attempt.epoch = host.epoch
-    attempt.tickets = (host.changed.ticket(), host.changed.ticket(plan.main))
-    await start(host.engine, plan.main)
+    with host.shelf.hurry():
+        await build(host.engine, plan, subnets, disk=disk, join=join, secret_env=env)
+        attempt.mark("created")
+        attempt.epoch = host.epoch
+        attempt.tickets = (host.changed.ticket(), host.changed.ticket(plan.main))
+        await start(host.engine, plan.main)
     attempt.mark("started")
     return None
 

@@ -8,6 +8,7 @@ Which attempt has a kit the ledger says alone: the attempt bears the kit's sandb
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -41,10 +42,18 @@ class Kit:
 
 
 class Shelf:
-    """The kits of one host."""
+    """The kits of one host.
+
+    Attributes:
+        calm: set while no job is in a hurry; another event after the next one was.
+        changed: wakes when a kit was taken or dropped.
+    """
 
     def __init__(self) -> None:
         self._kits: dict[str, Kit] = {}
+        self._hurried = 0
+        self.calm = trio.Event()
+        self.calm.set()
         self.changed = Wakeups()
 
     @property
@@ -58,6 +67,19 @@ class Shelf:
     def count(self, recipe: Recipe) -> int:
         """Count the kits of a kind that no attempt has, those being made included."""
         return sum(kit.recipe.key == recipe.key and not kit.taken for kit in self._kits.values())
+
+    @contextmanager
+    def hurry(self) -> Iterator[None]:
+        """Let what is prepared ahead wait: the engine makes, or takes away, a job's sandbox."""
+        self._hurried += 1
+        if self.calm.is_set():
+            self.calm = trio.Event()
+        try:
+            yield
+        finally:
+            self._hurried -= 1
+            if not self._hurried:
+                self.calm.set()
 
     def put(self, kit: Kit) -> None:
         """Put up a kit, before anything of it is created."""

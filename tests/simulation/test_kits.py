@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from runnerhub.actors.preparer import YIELD_SECONDS
 from runnerhub.actors.shelf import Shelf
 from runnerhub.model.job import Conclusion, Execution, Network, Phase, Reason, Resources
 from runnerhub.model.pool import Pool
@@ -150,6 +151,33 @@ async def test_a_job_joins_a_network_that_was_prepared(autojump_clock: object) -
         (job,) = await cluster.finished(life, job_id)
         assert job.conclusion is Conclusion.SUCCESS
         await until(lambda: roles(cluster) == ["holder", "holder"])
+    assert not cluster.leftovers()
+
+
+async def test_networks_are_prepared_while_no_job_is_in_a_hurry(autojump_clock: object) -> None:
+    cluster = Cluster(holders=2)
+    async with ready(cluster) as (_, shelf):
+        with shelf.hurry():
+            shelf.drop(next(iter(shelf)).sandbox_id)
+            await trio.sleep(YIELD_SECONDS - 1)
+            assert sum(kit.ready for kit in shelf) == 1
+        await until(lambda: sum(kit.ready for kit in shelf) == 2, within=1.0)
+        with shelf.hurry():
+            shelf.drop(next(iter(shelf)).sandbox_id)
+            await until(lambda: sum(kit.ready for kit in shelf) == 2, within=YIELD_SECONDS + 2)
+    assert not cluster.leftovers()
+
+
+async def test_a_stop_does_not_wait_for_what_yields(autojump_clock: object) -> None:
+    cluster = Cluster(holders=2)
+    async with ready(cluster) as (_, shelf):
+        hurry = shelf.hurry()
+        hurry.__enter__()
+        shelf.drop(next(iter(shelf)).sandbox_id)
+        await trio.sleep(1)
+        stopped_at = trio.current_time()
+    assert trio.current_time() - stopped_at < 1.0
+    hurry.__exit__(None, None, None)
     assert not cluster.leftovers()
 
 
