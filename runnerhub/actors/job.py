@@ -118,10 +118,10 @@ class JobActor:
         refused = await self._start(pumps)
         if refused is not None:
             return refused
+        self._pump(pumps)
         if attempt.job.phase is not Phase.RUNNING:
             attempt.mark("started")
             await attempt.advance(Phase.RUNNING)
-        self._pump(pumps)
         return await watch(attempt)
 
     def _pump(self, pumps: trio.Nursery) -> None:
