@@ -47,9 +47,12 @@ def hosts(  # noqa: PLR0913 - a flag each
     latency: Annotated[
         LatencyChoice, typer.Option(help="Answer at once, or as a real engine was measured.")
     ] = LatencyChoice.NONE,
-    seed: Annotated[int, typer.Option(help="Of the latencies.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of latencies and commands.")] = 0,
     image: Annotated[
         list[str] | None, typer.Option(help="An image that is there; repeatable.")
+    ] = None,
+    commands: Annotated[
+        Path | None, typer.Option(help="What commands do, TOML: seconds, output, exit code.")
     ] = None,
     pullable: Annotated[
         list[str] | None, typer.Option(help="An image that can be pulled; repeatable.")
@@ -63,7 +66,7 @@ def hosts(  # noqa: PLR0913 - a flag each
 
     address = _address(tcp, count) if tcp is not None else None
     with plainly(2):
-        make = _maker(faults, latency, seed, image, pullable)
+        make = _maker(faults, commands, latency, seed, image, pullable)
 
     async def main() -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -81,6 +84,7 @@ def hosts(  # noqa: PLR0913 - a flag each
 
 def _maker(
     faults: Path | None,
+    said: Path | None,
     latency: LatencyChoice,
     seed: int,
     images: list[str] | None,
@@ -89,6 +93,7 @@ def _maker(
     from datetime import UTC, datetime
 
     from runnerhub.sim.clock import SimClock
+    from runnerhub.sim.commands import Commands, load_commands
     from runnerhub.sim.engine import SimEngine
     from runnerhub.sim.latency import MeasuredLatency, shipped_measurements
     from runnerhub.sim.plan import load_plan
@@ -96,6 +101,7 @@ def _maker(
 
     clock = SimClock(datetime.now(UTC))
     plan = load_plan(faults) if faults is not None else None
+    commands = load_commands(said) if said is not None else ()
     measured = shipped_measurements() if latency is LatencyChoice.MEASURED else None
     present = [image_name(each) for each in images or ("busybox:latest", "busybox:1")]
     registry = [image_name(each) for each in pullable or ()]
@@ -107,6 +113,7 @@ def _maker(
             plan=plan,
             images=present,
             registry=registry,
+            commands=Commands(commands, f"{seed}/{name}") if commands else None,
             latency=MeasuredLatency(measured, f"{seed}/{name}") if measured else None,
         )
 

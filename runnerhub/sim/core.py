@@ -11,6 +11,7 @@ from runnerhub.model.sandbox import LABEL_SANDBOX
 from runnerhub.ports.engine import ContainerSpec, EngineInfo
 from runnerhub.ports.errors import EngineRefused, ImageMissing, NameConflict
 from runnerhub.sim.clock import SimClock
+from runnerhub.sim.commands import Commands
 from runnerhub.sim.faults import Faults, Latencies, Latency
 from runnerhub.sim.plan import Plan
 from runnerhub.sim.programs import Programs
@@ -33,6 +34,7 @@ class Core:
         clock: what it tells the time by.
         plan: what goes wrong on it.
         programs: what containers do with a certain environment.
+        commands: what all others do whose command it knows.
 
     Attributes:
         eager: whether what takes no time is done without a checkpoint, for a caller that has some
@@ -52,6 +54,7 @@ class Core:
         clock: SimClock | None = None,
         plan: Plan | None = None,
         programs: Programs | None = None,
+        commands: Commands | None = None,
     ) -> None:
         driver = "btrfs" if disk_limits else "overlay2"
         self.description = EngineInfo(
@@ -61,6 +64,7 @@ class Core:
         self.registry = set(registry) | self.images
         self.latency = latency or Latency()
         self.programs = programs
+        self.commands = commands
         self.world = World(clock)
         self.faults = Faults()
         self.troubles = Troubles(name, plan)
@@ -180,10 +184,10 @@ class Core:
 
     def check_container(self, spec: ContainerSpec) -> None:
         """Raise what speaks against creating a container."""
-        if self.world.find(spec.name) is not None:
+        if (other := self.world.containers.get(spec.name)) is not None:
             raise NameConflict(
                 f'Conflict. The container name "/{spec.name}" is already in use by container '
-                f'"{self.world.existing(spec.name).container_id}".'
+                f'"{other.container_id}".'
             )
         if spec.image not in self.images:
             raise ImageMissing(f"No such image: {spec.image}")

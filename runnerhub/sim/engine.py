@@ -191,11 +191,21 @@ class SimEngine(Core):
             return Timeline(seconds=math.inf), None
         try:
             takes_over = partial(self._take_over, container)
-            return begin(container.command, stdin=spec.stdin, takes_over=takes_over)
+            return begin(
+                container.command,
+                stdin=spec.stdin,
+                takes_over=takes_over,
+                known=partial(self._said, spec.image),
+            )
         except UnknownProgram as error:
             container.error = str(error)
             self.world.gave_up(container)
             raise BadParameter(str(error)) from None
+
+    def _said(self, image: str, command: Sequence[str]) -> Timeline | None:
+        if self.commands is None or tuple(command) == HOLDER.command:
+            return None
+        return self.commands.timeline(image, command)
 
     def _take_over(self, container: SimContainer, env: Mapping[str, str]) -> bool:
         if self.programs is None or not self.programs.wants(env):

@@ -51,6 +51,13 @@ class Timeline:
                 piece = line[start : start + _PIECE]
                 self.outputs.append(Output(self.seconds, stream, piece))
 
+    def follow(self, other: "Timeline") -> None:
+        """Go on with what another does, and end as it does."""
+        now = self.seconds
+        self.outputs += [Output(now + each.after, each.stream, each.data) for each in other.outputs]
+        self.seconds = now + other.seconds
+        self.exit_code, self.ended = other.exit_code, other.ended
+
 
 def timeline(command: Sequence[str]) -> Timeline:
     """Work out what a command does.

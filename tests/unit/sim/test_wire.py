@@ -237,6 +237,7 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
     for arguments, code, words in (
         (("--faults", str(bad)), 2, "kind 'slow' is none of"),
         (("--faults", str(tmp_path / "none")), 2, "No such file"),
+        (("--commands", str(bad)), 2, "[[command]]"),
         (("--tcp", "nowhere"), 2, "no HOST:PORT"),
         ((), 1, "is no socket"),
     ):
