@@ -11,7 +11,7 @@ import trio
 
 from runnerhub.runtime import Backoff
 
-_BACKOFF = Backoff(first=0.2, cap=5.0, jitter=0.5)
+_BACKOFF = Backoff(first=1.5, cap=6.0, jitter=0.5)
 _RNG = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
 
