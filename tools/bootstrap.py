@@ -25,7 +25,7 @@ LOCKS = {
 # Whoever has the larger environment need not install the smaller one.
 SATISFIED_BY = {"runtime": ("runtime", "demo", "dev"), "demo": ("demo", "dev"), "dev": ("dev",)}
 # What may be missing for this machine, and what is then different.
-OPTIONAL = {"demo.txt": "no act for this machine: the demo will pretend the steps of workflows"}
+OPTIONAL = {"demo.txt": "no act, see above: the demo will pretend the steps of workflows"}
 
 
 def main(level: str) -> int:
