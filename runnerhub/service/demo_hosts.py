@@ -16,8 +16,9 @@ from runnerhub.adapters.docker import DockerEngine
 from runnerhub.config import HostSettings
 from runnerhub.errors import RunnerHubError
 from runnerhub.ports.errors import PortError
-from runnerhub.runtime import Bridge, cleanup
+from runnerhub.runtime import Bridge, cleanup, shielded
 from runnerhub.service.demo_runners import PROBE_SECONDS, RealRunners, prepare_runners
+from runnerhub.service.engines import CLOSE_SECONDS
 from runnerhub.sim.engine import SimEngine
 from runnerhub.sim.programs import Programs
 
@@ -64,10 +65,11 @@ async def real_engine(bridge: Bridge, console: Console) -> AsyncIterator[RealEng
             console.print(f"no Docker Engine to use ({error}); [bold]simulated hosts[/] instead")
         yield found
     finally:
-        if found is not None and found.runners is not None:
-            with cleanup(trio.current_time() + PROBE_SECONDS):
+        with cleanup(trio.current_time() + PROBE_SECONDS):
+            if found is not None and found.runners is not None:
                 await engine.remove_network(found.runners.network)
-        await engine.close()
+        with shielded(CLOSE_SECONDS):
+            await engine.close()
 
 
 async def _prepare(engine: DockerEngine, console: Console) -> tuple[str, RealRunners | None]:

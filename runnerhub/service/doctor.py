@@ -16,9 +16,9 @@ from runnerhub.config import HostSettings, Settings
 from runnerhub.errors import RunnerHubError
 from runnerhub.model.check import Check
 from runnerhub.ports.engine import Engine
-from runnerhub.runtime import Bridge, run_guest
+from runnerhub.runtime import Bridge, run_guest, shielded
 from runnerhub.service.doctor_github import check_github
-from runnerhub.service.engines import docker_engine
+from runnerhub.service.engines import CLOSE_SECONDS, docker_engine
 from runnerhub.service.guarding import MISSING, UNSEEN, guard_stands
 
 HOST_SECONDS = 20.0
@@ -114,7 +114,8 @@ async def _host(bridge: Bridge, settings: Settings, host: HostSettings) -> list[
                 found = [Check(name, ok=True, detail="; ".join(told))]
                 return [*found, *[c async for c in _images(engine, settings, host)]]
         finally:
-            await engine.close()
+            with shielded(CLOSE_SECONDS):
+                await engine.close()
     except trio.TooSlowError:
         words = f"{host.url} does not answer within {HOST_SECONDS:g} s"
     except (RunnerHubError, OSError, ValueError) as error:

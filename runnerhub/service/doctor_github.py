@@ -20,6 +20,8 @@ from runnerhub.ports.github import (
     Request,
     Response,
 )
+from runnerhub.runtime import shielded
+from runnerhub.service.engines import CLOSE_SECONDS
 from runnerhub.service.github import credentials_of
 from runnerhub.service.github_check import asked_of
 
@@ -91,4 +93,5 @@ async def _direct(settings: Settings, credentials: tuple[Credential, ...]) -> As
     try:
         yield Direct(transport, credentials)
     finally:
-        await transport.close()
+        with shielded(CLOSE_SECONDS):
+            await transport.close()

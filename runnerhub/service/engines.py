@@ -4,6 +4,8 @@ from runnerhub.adapters.docker import DockerEngine, TlsFiles
 from runnerhub.config import HostSettings
 from runnerhub.runtime import Bridge
 
+CLOSE_SECONDS = 2.0  # of a short command that was interrupted, for its connections
+
 
 def docker_engine(bridge: Bridge, host: HostSettings) -> DockerEngine:
     """Return the engine of a host, not yet open."""

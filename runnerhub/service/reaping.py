@@ -12,9 +12,9 @@ from runnerhub.config import Settings
 from runnerhub.errors import RunnerHubError
 from runnerhub.model.sandbox import LABEL_CLUSTER
 from runnerhub.ports.errors import PortError
-from runnerhub.runtime import Bridge
+from runnerhub.runtime import Bridge, shielded
 from runnerhub.runtime.guest import run_guest
-from runnerhub.service.engines import docker_engine
+from runnerhub.service.engines import CLOSE_SECONDS, docker_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +61,6 @@ async def _reap(
         except PortError as error:
             raise RunnerHubError(f"{host.name} ({host.url}): {error}") from error
         finally:
-            await engine.close()
+            with shielded(CLOSE_SECONDS):
+                await engine.close()
     return found
