@@ -96,11 +96,6 @@ TRANSITIONS: Mapping[Phase, Mapping[Phase, str]] = {
 ACTIVE = frozenset({Phase.LEASED, Phase.PROVISIONING, Phase.RUNNING, Phase.REAPING})
 
 
-def may_move(before: Phase, after: Phase) -> bool:
-    """Tell whether the table allows this step."""
-    return after in TRANSITIONS[before]
-
-
 def status_of(phase: Phase) -> Status:
     """Return GitHub's status for a phase. Total."""
     match phase:

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from itertools import pairwise
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -62,10 +61,4 @@ def shipped_measurements() -> dict[str, Any]:
     """Return the measurements that come with the package."""
     text = (resources.files("runnerhub.sim") / "measured" / _SHIPPED).read_text()
     found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def read_measurements(path: Path) -> dict[str, Any]:
-    """Return measurements of a file. Raises OSError or ValueError."""
-    found: dict[str, Any] = json.loads(path.read_text())
     return found
