@@ -15,21 +15,20 @@ class SimClock:
 
     Args:
         epoch: the date of that first look.
+
+    Attributes:
+        now: returns the time on trio's clock.
     """
 
     def __init__(self, epoch: datetime = _EPOCH) -> None:
         self._epoch_ns = (epoch - _UNIX) // timedelta(microseconds=1) * 1000
         self._zero: float | None = None
-        self._read = self._read_first
+        # It is read some sixty times for each container: hence not a method.
+        self.now = self._look_first
 
-    def now(self) -> float:
-        """Return the time on trio's clock."""
-        return self._read()
-
-    def _read_first(self) -> float:
-        # It is read some sixty times for each container: the run's clock itself, found once.
-        self._read = trio.lowlevel.current_clock().current_time
-        now = self._read()
+    def _look_first(self) -> float:
+        self.now = trio.lowlevel.current_clock().current_time
+        now = self.now()
         if self._zero is None:
             self._zero = now
         return now

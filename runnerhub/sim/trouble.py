@@ -46,7 +46,9 @@ class Troubles:
     Args:
         host: its name.
         plan: for all hosts.
-        clock: that of its engine; the start is the first look at it.
+
+    Attributes:
+        none: whether nothing can strike.
     """
 
     def __init__(self, host: str = "", plan: Plan | None = None) -> None:
@@ -58,6 +60,7 @@ class Troubles:
             if any(fnmatchcase(host, pattern) for pattern in fault.hosts):
                 dice = Random(f"{plan.seed}/{number}/{host}")  # noqa: S311 - it is to repeat
                 self._of.setdefault(fault.kind, []).append(Trigger(fault, dice))
+        self.none = not self._of
 
     def begin(self, clock: SimClock) -> None:
         """Count the seconds from now on, unless they are counted already."""

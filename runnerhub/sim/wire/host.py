@@ -52,6 +52,8 @@ class SimHost:
 
     def _disturb(self, connection: Connection, path: str) -> None:
         clock, troubles = self.engine.world.clock, self.engine.troubles
+        if troubles.none:
+            return
         if stall := troubles.strike("stall", clock, path):
             connection.stalled_seconds = stall.fault.seconds
         if reset := troubles.strike("reset", clock, path):
