@@ -19,7 +19,6 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -217,13 +216,13 @@ class Dockerd:
         return self.answers() or (self._process is not None and self._process.poll() is not None)
 
     def _clear_pid_files(self) -> None:
-        """Remove a pid file whose process is gone, after its containerd has had time to notice."""
-        for path in (self.folder / "pid", self.folder / "exec/containerd/containerd.pid"):
-            with contextlib.suppress(OSError, ValueError):
-                pid = int(path.read_text())
-                if path.name == "pid" or not alive(pid):
-                    path.unlink()
-                    time.sleep(1.0)
+        """Remove what a killed daemon left; its containerd has a moment to die with it."""
+        (self.folder / "pid").unlink(missing_ok=True)
+        path = self.folder / "exec/containerd/containerd.pid"
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            pid = int(path.read_text())
+            wait_until(lambda: not alive(pid), 2.0, "its containerd ends")
+            path.unlink()
 
     # ------------------------------------------------------------------ what is on it
 
