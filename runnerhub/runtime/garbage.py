@@ -5,8 +5,10 @@
 
 A full collection walks every object it may, about 0.1 to 0.2 µs each, and nothing else runs
 meanwhile: two seconds with ten thousand running jobs. Here each freezes what it has left, so that
-the next walks only what came since: at most about 70,000 objects, by Python's own thresholds
-(https://docs.python.org/3/library/gc.html#gc.freeze).
+the next walks only what came since, some 10,000 objects, for full collections come five times as
+often as Python has them (https://docs.python.org/3/library/gc.html#gc.freeze). Measured with 700
+running jobs while 2,000 live and end: 200 ms at most without this, 54 ms with freezing alone,
+32 ms with both, at the same processor time in all.
 
 The price: what is frozen and becomes garbage in a cycle is not found. What is in no cycle is
 freed as ever. So now and then everything is thawed and walked: when nobody minds, and in any case
@@ -29,6 +31,7 @@ from runnerhub.runtime.actor import ActorContext
 log = structlog.get_logger(__name__)
 
 OLDEST = 2
+FULL_AFTER = 2  # collections of the middle generation; 10 by default
 LOOK_SECONDS = 60.0
 WORTH_BYTES = 16 * 2**20
 GROWN_BYTES = 2**30
@@ -47,11 +50,14 @@ def _freeze(phase: str, info: Mapping[str, int]) -> None:
 @contextmanager
 def frozen_when_old() -> Iterator[None]:
     """Freeze what is left of each full collection for the block, and what is there before it."""
+    before = gc.get_threshold()
     gc.freeze()
     gc.callbacks.append(_freeze)
+    gc.set_threshold(*before[:OLDEST], FULL_AFTER)
     try:
         yield
     finally:
+        gc.set_threshold(*before)
         gc.callbacks.remove(_freeze)
         gc.unfreeze()
 
