@@ -53,7 +53,7 @@ def frozen_when_old() -> Iterator[None]:
     before = gc.get_threshold()
     gc.freeze()
     gc.callbacks.append(_freeze)
-    gc.set_threshold(*before[:OLDEST], FULL_AFTER)
+    gc.set_threshold(before[0], before[1], FULL_AFTER)
     try:
         yield
     finally:
