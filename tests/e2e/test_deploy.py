@@ -42,7 +42,8 @@ def run(*command: str | Path, cwd: Path = DEPLOY, stdin: str = "", **env: str) -
 
 @pytest.fixture
 def node(docker_engine: Dockerd, tmp_path: Path) -> Iterator[NodeProcess]:
-    made = NodeProcess(tmp_path / "data", [f"h1={docker_engine.url},slots=2"])
+    secret = {"RUNNERHUB_GITHUB_WEBHOOK_SECRETS": "s"}  # so that it has all that alerts look at
+    made = NodeProcess(tmp_path / "data", [f"h1={docker_engine.url},slots=2"], env=secret)
     made.start()
     yield made
     made.close()
