@@ -84,7 +84,8 @@ class Dispatcher:
         except QueueUnavailable as error:
             self._note_outage(error)
             return ()
-        self._world.statistics.dispatched_at = self._world.now_ms() / 1000
+        if not batch.wanted:
+            self._note_success()
         if batch.rest:
             await self._give_back(batch.rest)
         return batch.wanted
@@ -99,6 +100,9 @@ class Dispatcher:
             await self._world.queue.push(entries)
         except QueueUnavailable as error:
             self._note_outage(error)
+
+    def _note_success(self) -> None:
+        self._world.statistics.dispatched_at = self._world.now_ms() / 1000
 
     def _note_outage(self, error: Exception) -> None:
         log.warning("dispatch waits", action="dispatch_outage", error=str(error))
@@ -159,6 +163,7 @@ class Dispatcher:
     async def _take(self, wanted: Sequence[LeaseJob], turns: trio.Semaphore) -> None:
         try:
             await self._lease(wanted)
+            self._note_success()
             await self._world.queue.acknowledge([lease.job_id for lease in wanted])
         except (LedgerUnavailable, QueueUnavailable) as error:
             self._note_outage(error)

@@ -187,6 +187,7 @@ class Foreman:
         return [job for job in again if missing.get(job.id) == job.sandbox_id]
 
     async def _start_missing(self, missing: Iterable[Job]) -> None:
+        adopted: list[Job] = []
         for job in missing:
             if trio.current_time() < self._not_before.get(job.id, 0.0):
                 continue
@@ -194,7 +195,8 @@ class Foreman:
                 await self._give_up(job)
                 continue
             log.info("attempt adopted", action="job_adopted", job=job.id, phase=job.phase)
-            await self.start([job], adopted=True)
+            adopted.append(job)
+        await self.start(adopted, adopted=True)
 
     async def _give_up(self, job: Job) -> None:
         lease = self._world.hosts[job.host or ""].lease
