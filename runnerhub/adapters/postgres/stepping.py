@@ -19,7 +19,7 @@ from runnerhub.ports.errors import StaleFence
 
 _STEP = """
 WITH held AS (
-    SELECT given.* FROM unnest(
+    SELECT given.*, clock_timestamp() AS now FROM unnest(
         $1::text[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::jsonb[],
         $8::jsonb[], $9::boolean[], $10::float8[]
     ) AS given (id, fence, attempt, before, phase, kind, data, ago, dead_letter, delay)
@@ -50,7 +50,7 @@ WITH held AS (
         timestamps = CASE held.phase
             WHEN 'queued' THEN jsonb_build_object('accepted', timestamps -> 'accepted')
             ELSE coalesce((
-                SELECT jsonb_object_agg(key, extract(epoch FROM clock_timestamp()) - value::float8)
+                SELECT jsonb_object_agg(key, extract(epoch FROM held.now) - value::float8)
                 FROM jsonb_each_text(ago)
             ), '{}') || timestamps END
     FROM held WHERE jobs.id = held.id
