@@ -15,6 +15,7 @@ import outcome
 import trio
 
 from runnerhub.runtime.bridge import GRACE_SECONDS, Bridge
+from runnerhub.runtime.ticks import Ticks
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -57,7 +58,7 @@ def run_guest(
         trio.lowlevel.start_guest_run(
             guest,
             run_sync_soon_threadsafe=loop.call_soon_threadsafe,
-            run_sync_soon_not_threadsafe=loop.call_soon,
+            run_sync_soon_not_threadsafe=Ticks(loop).soon,
             done_callback=done.set_result,
             host_uses_signal_set_wakeup_fd=is_uvloop,
         )
