@@ -60,8 +60,10 @@ class Gathering(Generic[A, V]):
 
     async def close(self) -> None:
         """End what is under way; who waits for it is told. Harmless when repeated."""
-        if self._task is not None:
-            await self._bridge.end_task(self._task)
+        if (task := self._task) is not None:
+            await self._bridge.end_task(task)
+            if task.done() and self._task is task:
+                self._end(())  # a task that is cancelled before its first step runs nothing
 
     async def _run(self) -> None:
         batch: list[tuple[A, ReplyTo[V]]] = []
@@ -69,10 +71,13 @@ class Gathering(Generic[A, V]):
             while batch := self._next():
                 await self._answer(batch)
         finally:
-            self._task = None
-            left, self._waiting = [*batch, *self._waiting], []
-            for _, reply in left:
-                reply.fail(LedgerUnavailable("the ledger was closed"))  # none is left but then
+            self._end(batch)
+
+    def _end(self, batch: Sequence[tuple[A, ReplyTo[V]]]) -> None:
+        self._task = None
+        left, self._waiting = [*batch, *self._waiting], []
+        for _, reply in left:
+            reply.fail(LedgerUnavailable("the ledger was closed"))  # none is left but then
 
     def _next(self) -> list[tuple[A, ReplyTo[V]]]:
         if self._apart is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import pytest
 import trio
@@ -172,5 +173,22 @@ def test_closing_it_tells_who_waits() -> None:
             await trio.testing.wait_all_tasks_blocked()
             await store.found.close()
         await store.found.close()
+
+    case(body)
+
+
+def test_closing_it_at_the_moment_of_the_first_question_loses_nobody() -> None:
+    async def body(store: Store) -> None:
+        store.let.set()
+        for _ in range(8):  # who comes first in a tick is left to chance
+            async with trio.open_nursery() as nursery:
+
+                async def ask() -> None:
+                    with suppress(LedgerUnavailable):
+                        assert await store.found.ask("a") == "A"
+
+                nursery.start_soon(ask)
+                nursery.start_soon(store.found.close)
+        assert await store.found.ask("b") == "B"
 
     case(body)
