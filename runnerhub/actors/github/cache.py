@@ -100,6 +100,7 @@ class AnswerCache:
         self._overtake(news)
         for name, tier in self._desk.tiers:
             await self._try(name, lambda tier=tier: tier.stale(tags))  # type: ignore[misc]
+        self._overtake(news)  # who looked into a tier meanwhile may have found the old answer
         await self._publish(news)
 
     def hear(self, news: CacheNews | None) -> None:
@@ -138,7 +139,7 @@ class AnswerCache:
             return _respond(found.entry)
         self._statistics.lookups["memory", "miss" if found is None else "stale"] += 1
         entry = await self._below(key, found)
-        if entry is not None and self._is_fresh(entry):
+        if entry is not None and self._is_fresh(entry) and not flight.overtaken:
             self._remember(key, entry)
             return _respond(entry)
         answer = await fetch(entry.etag if entry is not None else None)
@@ -146,7 +147,7 @@ class AnswerCache:
         if entry is not None and answer.status == UNCHANGED:
             self._statistics.revalidations["unchanged"] += 1
             entry = replace(entry, fresh_until=until)
-            await self._keep(key, entry, request.kind)
+            await self._keep(key, entry, request.kind, flight)
             return _respond(entry)
         self._statistics.revalidations["changed"] += 1
         if answer.status == OK:
@@ -154,7 +155,7 @@ class AnswerCache:
             etag = answer.headers.get("etag")
             fresh = CacheEntry(etag, body, request.tags, answer.next, until)
             if etag is not None or until > self._wall():
-                await self._keep(key, fresh, request.kind)
+                await self._keep(key, fresh, request.kind, flight)
         return answer
 
     async def _below(self, key: str, found: _Kept | None) -> CacheEntry | None:
@@ -170,11 +171,14 @@ class AnswerCache:
             return entry
         return best
 
-    async def _keep(self, key: str, entry: CacheEntry, kind: str) -> None:
+    async def _keep(self, key: str, entry: CacheEntry, kind: str, flight: _Flight) -> None:
         self._remember(key, entry)
         for name, tier in self._desk.tiers:
             if name != "postgres" or is_lasting(kind):
                 await self._try(name, lambda tier=tier: tier.put(key, entry))  # type: ignore[misc]
+        if flight.overtaken and entry.fresh_until:
+            # Meanwhile: a tier may have been told first, and then been given this.
+            await self._keep(key, replace(entry, fresh_until=0.0), kind, flight)
 
     async def _try(self, name: str, step: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as the step
         with trio.move_on_after(TIER_SECONDS):

@@ -1,5 +1,6 @@
 """The cache over its tiers: fresh, stale, revalidated, shared, made stale; one fetch for many."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from runnerhub.model.answer_cache import RecentlyUsed
 from runnerhub.model.budget import Priority
 from runnerhub.ports.github import GitHubRefused, RateLimited, Request, Response
+from runnerhub.ports.github_cache import CacheEntry
 from runnerhub.sim.counters import MemoryCounters
 from runnerhub.sim.github_cache import MemoryFeed, MemoryTier
 from tests.simulation.github.fake import FakeGitHub
@@ -115,6 +117,62 @@ async def test_what_another_nodes_webhook_overtakes_is_kept_as_stale(
         await second.call(REPO)
         assert github.calls["repository"] == 2
         assert nodes[1].desk.statistics.news == 1
+
+
+class Slow(MemoryTier):
+    """Answers late: what was found, or done, is a second old by then."""
+
+    slow = False
+
+    async def get(self, key: str) -> CacheEntry | None:
+        found = await super().get(key)
+        await trio.sleep(self.slow)
+        return found
+
+    async def put(self, key: str, entry: CacheEntry) -> None:
+        await trio.sleep(self.slow)
+        await super().put(key, entry)
+
+    async def stale(self, tags: Sequence[str]) -> int:
+        await trio.sleep(self.slow)
+        return await super().stale(tags)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.5])
+@pytest.mark.parametrize("who", [0, 1])
+async def test_who_looks_while_it_is_made_stale_keeps_no_old_answer(
+    autojump_clock: MockClock, who: int, late: float
+) -> None:
+    github, tiers = FakeGitHub(), Tiers()
+    tiers.redis = slow = Slow()
+    async with running(tiers.node(github), tiers.node(github, "n2")) as nodes:
+        await nodes[1 - who].call(REPO)
+        slow.slow = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(nodes[0].stale, ["repo:a/b"])
+            await trio.sleep(late)
+            nursery.start_soon(nodes[who].call, REPO)
+        slow.slow = False
+        await wait_all_tasks_blocked()  # it is heard
+        await nodes[who].call(REPO)
+        assert github.calls["repository"] >= 2
+        assert trio.current_time() < 5
+
+
+async def test_what_is_overtaken_while_it_is_put_away_is_kept_as_stale(
+    autojump_clock: MockClock,
+) -> None:
+    github, tiers = FakeGitHub(), Tiers()
+    tiers.redis = slow = Slow()
+    slow.slow = True
+    async with running(tiers.node(github), tiers.node(github, "n2")) as (first, second):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.call, REPO)
+            await trio.sleep(1.5)  # it is on its way to Redis
+            slow.slow = False
+            await first.stale(["repo:a/b"])
+        await second.call(REPO)
+        assert github.calls["repository"] == 2
 
 
 async def test_what_is_overtaken_by_a_webhook_is_kept_as_stale(autojump_clock: MockClock) -> None:
