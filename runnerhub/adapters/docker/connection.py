@@ -45,6 +45,7 @@ class Connection:
         "_parser",
         "_parts",
         "_seconds",
+        "_sending",
         "_whole",
         "idle_since",
         "status",
@@ -56,7 +57,7 @@ class Connection:
         self._parser: Any = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._seconds: float | None = None  # of the request whose time runs
-        self._heard = self._keep = self._late = self._whole = False
+        self._heard = self._keep = self._late = self._sending = self._whole = False
         self.status = _NO_HEAD
         self.used = False
         self.idle_since = 0.0
@@ -101,12 +102,16 @@ class Connection:
         """
         self._heard = self._keep = self._late = self._whole = False
         self.status = _NO_HEAD
+        self._parts = []  # whoever read the last answer may have left it before its end
         self._seconds = seconds
         timekeeper().add(self, seconds)
+        self._sending = True
         try:
             await self._link.send(request)
         except trio.ClosedResourceError:
             raise self._closed() from None
+        finally:
+            self._sending = False
 
     async def answered(self, *, whole: bool) -> None:
         """Wait for the answer's head, or for all of it if it is an error. Cancelling loses nothing.
@@ -119,21 +124,23 @@ class Connection:
             BrokenOff: the answer ended too early, or is none.
             TimeoutError: the time is up.
         """
-        while not (self._whole or (self._is_good and not whole)):
-            if self._late:
+        while not self._has_come(whole=whole):
+            await self._take()  # also what came in time and nobody has read yet
+            if self._late and not self._has_come(whole=whole):
                 raise self._closed()
-            await self._take()
         self._stop_time()
+        self._late = self._link.closes_when_silent = False
 
-    @property
-    def _is_good(self) -> bool:
-        return _NO_HEAD < self.status < ERRORS_FROM
+    def _has_come(self, *, whole: bool) -> bool:
+        return self._whole or (_NO_HEAD < self.status < ERRORS_FROM and not whole)
 
     def fail(self, _: Exception) -> None:
         """Let the time of a request be up."""
         self._late = True
-        if self._link.is_silent():
-            self._link.close()
+        if self._sending:
+            self._link.close()  # whoever sends reads nothing, be there an answer or not
+        else:
+            self._link.close_when_silent()
 
     async def read(self) -> bytes:
         """Wait for more of the answer's body, b"" at its end. Cancelling it loses nothing.

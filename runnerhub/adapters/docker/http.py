@@ -165,7 +165,10 @@ class Http:
         """Return what an answer that is an error means: Refused, or EngineUnavailable."""
         message = text.decode("utf-8", "replace").strip()
         if message.startswith("{"):
-            message = str(json.loads(message).get("message") or message)
+            try:
+                message = str(json.loads(message).get("message") or message)
+            except ValueError as error:
+                return self.lost(error)  # it broke off
         if is_away(status, message):
             self._version = None
             return unavailable(self.url, message)

@@ -38,12 +38,17 @@ class TlsFiles:
 
 
 class Link:
-    """One connection, on which a single task reads and writes."""
+    """One connection, on which a single task reads and writes.
 
-    __slots__ = ("_socket",)
+    Attributes:
+        closes_when_silent: whether it closes once all that has come is read.
+    """
+
+    __slots__ = ("_socket", "closes_when_silent")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self.closes_when_silent = False
 
     async def send(self, data: bytes) -> None:
         """Write all of it.
@@ -86,7 +91,9 @@ class Link:
             try:
                 return link.recv(_READ)
             except (BlockingIOError, ssl.SSLWantReadError):
-                continue
+                if self.closes_when_silent:
+                    self.close()
+                    raise trio.ClosedResourceError from None
             except ssl.SSLWantWriteError:
                 await wait_writable(link)
 
@@ -100,6 +107,13 @@ class Link:
         except OSError:
             return False
         return False
+
+    def close_when_silent(self) -> None:
+        """Close, but not before what has come is read."""
+        # What has come may be less than TLS can read: then the next `receive` finds out.
+        self.closes_when_silent = True
+        if self.is_silent():
+            self.close()
 
     def close(self) -> None:
         """Close; whoever reads or writes is woken with an error. Harmless when repeated."""

@@ -7,9 +7,11 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from runnerhub.adapters.docker.http import Http
 from runnerhub.adapters.docker.pool import AT_ONCE
 from runnerhub.adapters.docker.refusal import Refused
 from runnerhub.ports.errors import EngineUnavailable
+from runnerhub.runtime.timekeeper import TimeUp
 from tests.unit.adapters.scripted import CHUNKED, answered, chunk, scripted
 
 
@@ -155,6 +157,26 @@ async def test_an_answer_in_time_is_one_however_late_it_is_read(
         assert trio.current_time() - began == pytest.approx(5.0)
         for _ in range(20):
             assert await http.json("GET", "late", 5.0) == {"of": "GET /late"}
+
+
+async def test_a_stream_whose_head_came_in_time_goes_on(tmp_path: Path) -> None:
+    async def says(_: str, stream: trio.SocketStream) -> None:
+        await stream.send_all(CHUNKED)
+        said.set()
+        await go_on.wait()
+        await stream.send_all(chunk(b"a"))
+        await trio.sleep_forever()
+
+    said, go_on = trio.Event(), trio.Event()
+    async with scripted(tmp_path, says) as (_, http):
+        answer = await http.stream("logs", 5.0, {})
+        await said.wait()
+        answer._connection.fail(TimeUp())  # the head has come, and nobody has read it yet
+        await answer.head()
+        assert not answer._connection._link.closes_when_silent
+        go_on.set()
+        assert await answer.read() == b"a"
+        answer.close()
 
 
 async def test_so_many_are_under_way_and_time_counts_from_then(
@@ -318,3 +340,65 @@ async def test_an_engine_that_does_not_listen_is_away(tmp_path: Path) -> None:
         http.open()
         with pytest.raises(EngineUnavailable, match="does not answer"):
             await http.json("GET", "a", 5.0)
+
+
+async def test_what_was_left_unread_of_a_whole_answer_is_in_no_other(tmp_path: Path) -> None:
+    async def says(target: str, stream: trio.SocketStream) -> None:
+        if target == "GET /events":
+            await stream.send_all(CHUNKED + chunk(b"last words") + chunk(b""))
+        else:
+            await echo(target, stream)
+
+    async with scripted(tmp_path, says) as (_, http):
+        answer = await http.stream("events", 5.0, {})
+        await answer.head()
+        answer.close()
+        assert await http.json("GET", "next", 5.0) == {"of": "GET /next"}
+
+
+async def test_an_engine_that_answers_and_stops_reading_is_not_sent_to_for_ever(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    released = trio.Event()
+
+    async def reads_nothing(listener: trio.SocketListener) -> None:
+        stream = await listener.accept()
+        await stream.send_all(answered({"message": "too large"}, 413)[:-1])
+        await released.wait()
+        await stream.aclose()
+
+    raw = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
+    await raw.bind(str(tmp_path / "stuck.sock"))
+    raw.listen(1)
+    http = Http(f"unix://{tmp_path / 'stuck.sock'}", None)
+    http.open()
+    http._version = "v1.41"  # nobody answers who could be asked
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reads_nothing, trio.SocketListener(raw))
+        with trio.fail_after(60), pytest.raises(EngineUnavailable, match="no answer in time"):
+            await http.json("POST", "containers/create", 5.0, body="x" * 8_000_000)
+        assert trio.current_time() == pytest.approx(5.0, abs=0.5)
+        released.set()
+    http.close()
+    raw.close()
+
+
+@pytest.mark.parametrize("way", ["json", "stream"])
+async def test_an_error_that_breaks_off_is_an_engine_that_is_away(tmp_path: Path, way: str) -> None:
+    async def dies(_: str, stream: trio.SocketStream) -> None:
+        await stream.send_all(answered({"message": "no such thing"}, 404)[:-5])
+        await stream.aclose()
+
+    async def ask() -> None:
+        if way == "json":
+            await http.json("POST", "a", 5.0)
+            return
+        answer = await http.stream("logs", 5.0, {})
+        try:
+            await answer.read()
+        finally:
+            answer.close()
+
+    async with scripted(tmp_path, dies) as (_, http):
+        with pytest.raises(EngineUnavailable):
+            await ask()
