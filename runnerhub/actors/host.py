@@ -20,7 +20,7 @@ from runnerhub.actors.sweep import running, sweep
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.sandbox import LABEL_CLUSTER
 from runnerhub.ports.engine import ContainerState
-from runnerhub.ports.errors import PortError, Unavailable
+from runnerhub.ports.errors import PortError
 from runnerhub.runtime import ActorContext, Backoff
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,8 @@ class HostActor:
                             host.ooms.discard(event.name)
                         if event.action in WATCHED:
                             host.changed.notify(event.name)
-            except Unavailable as error:
+            except PortError as error:
+                # One that refuses to tell is away too: crashes would take other hosts along.
                 host.detail = str(error)
             if host.reachable:
                 away_since = trio.current_time()

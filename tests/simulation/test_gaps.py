@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.model.job import Conclusion, Phase
-from runnerhub.ports.errors import EngineUnavailable
+from runnerhub.ports.errors import EngineRefused, EngineUnavailable
 from runnerhub.sim.engine import SimEngine
 from tests.simulation.cluster import Cluster, Life, spec
 
@@ -130,3 +130,24 @@ async def test_questions_are_few_at_once_and_asked_again_out_of_step(
         await trio.sleep(120)
         running_now = (await cluster.ledger.queue_depths()).get(Phase.RUNNING, 0)
         assert running_now >= JOBS - 100
+
+
+async def test_an_engine_that_will_not_list_takes_no_other_host_along(
+    autojump_clock: MockClock,
+) -> None:
+    class Grumpy(SimEngine):
+        async def begin(self, method: str) -> None:
+            if method == "containers":
+                raise EngineRefused("layer does not exist")
+            await super().begin(method)
+
+    cluster = Cluster(hosts=2, host_lost_after=3600.0)
+    cluster.engines["h1"] = Grumpy("h1")
+    async with cluster.life() as life:
+        job = (await life.hub.delegate(spec(1, "sleep 300"))).job
+        await trio.sleep(200)
+        assert (await cluster.job(job.id)).phase is Phase.RUNNING
+        restarts = {node.name: node.restarts for node in life.hub.tree().children}
+        assert set(restarts.values()) == {0}
+        assert "layer does not exist" in (life.world.hosts["h1"].trouble or "")
+        assert life.world.hosts["h2"].trouble is None
