@@ -69,26 +69,28 @@ class Dispatcher:
             while not ctx.stopping.is_set():
                 ticket = self._world.work.ticket()
                 await turns.acquire()
-                wanted = await self._next_batch()
-                if wanted:
-                    nursery.start_soon(self._take, wanted, turns)
+                batch = await self._next_batch()
+                if batch.wanted:
+                    # At once: it holds slots already, which `_take` alone lets go of.
+                    nursery.start_soon(self._take, batch.wanted, turns)
                 else:
                     turns.release()
+                if batch.rest:
+                    await self._give_back(batch.rest)
+                if not batch.wanted:
                     await self._pause(ctx, ticket)
 
-    async def _next_batch(self) -> Sequence[LeaseJob]:
+    async def _next_batch(self) -> Batch:
         if not self._world.claiming or trio.current_time() < self._rest_until:
-            return ()
+            return Batch()
         try:
             batch = await self._claim()
         except QueueUnavailable as error:
             self._note_outage(error)
-            return ()
+            return Batch()
         if not batch.wanted:
             self._note_success()
-        if batch.rest:
-            await self._give_back(batch.rest)
-        return batch.wanted
+        return batch
 
     async def _give_back(self, entries: Sequence[QueueEntry]) -> None:
         """Let others claim these, before anybody claims what comes after them.

@@ -1,8 +1,11 @@
 """Jobs of several placement classes share the slots that they all may take."""
 
+from collections.abc import Sequence
+
 import trio
 from trio.testing import MockClock
 
+from runnerhub.sim.queue import MemoryQueue
 from tests.simulation.cluster import Cluster, spec
 
 
@@ -29,3 +32,29 @@ async def test_the_more_urgent_goes_first_whatever_its_class(autojump_clock: Moc
         await cluster.finished(life, first.job.id, *ids)
         at = {each: (await cluster.job(each)).timestamps["started"] for each in ids}
     assert max(at[each] for each in ids[3:]) < min(at[each] for each in ids[:3])
+
+
+async def test_a_dispatcher_that_fails_while_it_gives_back_keeps_no_slot(
+    autojump_clock: MockClock,
+) -> None:
+    class Failing(MemoryQueue):
+        fails = True
+
+        async def acknowledge(self, job_ids: Sequence[str]) -> None:
+            if self.fails:
+                self.fails = False
+                raise LookupError("nobody expects this")
+            await super().acknowledge(job_ids)
+
+    cluster = Cluster(slots=1)
+    cluster.queue = queue = Failing(trio.current_time)
+    async with cluster.life() as life:
+        life.world.claiming = False
+        wanted = [spec("any"), spec("linux", labels=("linux",))]
+        ids = [(await life.hub.delegate(each)).job.id for each in wanted]
+        await trio.sleep(1)
+        life.world.claiming = True
+        await cluster.finished(life, *ids, within=120)
+        assert not queue.fails
+        assert not life.world.hosts["h1"].leasing
+    assert cluster.leftovers() == {}
