@@ -16,6 +16,7 @@ class PostgresLedger(Accepting, Leasing, Writing, Reading, Leases, Logs, Pruning
     """The ledger in PostgreSQL: `PostgresLedger(bridge, url)`, then `open`, at the end `close`."""
 
     async def _prepare(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        await super()._prepare(connection)
         # Every join here is by key. A plan that was made while there were few jobs would read all
         # of them for each batch, until the next ANALYZE: a minute in which many may have come.
         await connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")

@@ -2,6 +2,10 @@
 
 Waits are bounded: five seconds for a connection, ten for a statement. A connection that the
 server closed is replaced at its next use, so an outage of PostgreSQL needs no repair here.
+
+A node that is frozen, or cut off, bounds nothing itself. What it had locked it holds up for the
+others, a lease included: PostgreSQL commits a statement when its answer is on its way, and waits
+while that fits into no buffer. So the server gives such a connection up.
 """
 
 import asyncio
@@ -20,6 +24,12 @@ T = TypeVar("T")
 
 ACQUIRE_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
+SILENT_SECONDS = 15.0
+
+# By the kernel, for nothing else interrupts an answer: over TCP, not on a socket of one machine.
+_GIVE_UP = """
+SET tcp_user_timeout = '{0}ms'; SET idle_in_transaction_session_timeout = '{0}ms'
+"""
 
 _UNAVAILABLE = (
     OSError,  # and with it every timeout
@@ -99,6 +109,7 @@ class Store:
 
     async def _prepare(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         """Set up a new connection: what holds for it as long as it lives."""
+        await connection.execute(_GIVE_UP.format(round(SILENT_SECONDS * 1000)))
 
     async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run a function of a connection on the other side, and return its result."""
