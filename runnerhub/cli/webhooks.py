@@ -1,10 +1,11 @@
 """Webhook deliveries that were given up: list them, have them tried again."""
 
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Any
 
 import typer
 
-from runnerhub.cli.client import Client, fail, plainly, quoted, tell
+from runnerhub.cli.client import Client, Refused, fail, plainly, quoted, tell
 from runnerhub.cli.options import All, Json, Limit, most_of
 from runnerhub.cli.output import show_json, show_table
 
@@ -43,7 +44,13 @@ def requeue(
         if everything:
             page = client.pages(PATH, None, "deliveries", state="dead")
             ids = [each["id"] for each in page["deliveries"]]
-        again = [client.post(f"{PATH}/{quoted(each)}/requeue") for each in ids or ()]
+        again: list[dict[str, Any]] = []
+        for number in ids or ():
+            try:
+                again.append(client.post(f"{PATH}/{quoted(number)}/requeue"))
+            except Refused as error:
+                if not everything or error.status != HTTPStatus.NOT_FOUND:
+                    raise  # else it lives again, by GitHub or somebody else, since it was listed
     if as_json:
         show_json({"deliveries": again})
     else:

@@ -67,3 +67,11 @@ def test_what_is_not_dead_is_said(api: Serve) -> None:
     done = run("webhooks", "requeue", "9")
     assert done.exit_code == 1
     assert "no dead delivery 9" in done.stderr
+
+
+def test_what_lives_again_meanwhile_keeps_none_of_the_others_from_it(api: Serve) -> None:
+    gone = httpx.Response(404, json={"title": "Not Found", "detail": "no dead delivery 7"})
+    path = "POST /api/webhooks/deliveries/{}/requeue"
+    api({LIST: page(9, 7, 5), path.format(9): again, path.format(7): gone, path.format(5): again})
+    done = run("webhooks", "requeue", "--all")
+    assert (done.exit_code, done.stdout) == (0, "9\n5\n")
