@@ -6,7 +6,8 @@
 
 The event stream wakes whoever watches a container. A gap in it may hide anything, so after each
 one the containers are listed, once, and whoever watches one that is not seen running is woken and
-looks for itself.
+looks for itself. An engine that hangs keeps its stream open; so one that does not answer a sweep,
+nor a question after that, is taken for disconnected.
 """
 
 import random
@@ -19,8 +20,8 @@ from runnerhub.actors.messages import Sweep
 from runnerhub.actors.sweep import running, sweep
 from runnerhub.actors.world import HostState, World
 from runnerhub.model.sandbox import LABEL_CLUSTER
-from runnerhub.ports.engine import ContainerState
-from runnerhub.ports.errors import PortError
+from runnerhub.ports.engine import ContainerState, EngineEvent
+from runnerhub.ports.errors import EngineUnavailable, PortError
 from runnerhub.runtime import ActorContext, Backoff
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class HostActor:
         self._world = world
         self._host = host
         self._sweep_wanted = trio.Event()
+        self._stream = trio.CancelScope()
         self._backoff = Backoff()
         self._rng = random.Random(random.getrandbits(64))  # noqa: S311 - jitter; replays when seeded
 
@@ -55,19 +57,12 @@ class HostActor:
             try:
                 host.info = await host.engine.info()
                 label = f"{LABEL_CLUSTER}={self._world.cluster}"
-                async with host.engine.events(label) as events:
-                    self._connected(await host.engine.containers(label))
-                    attempt = 0
-                    async for event in events:
-                        if event.action == "kill":
-                            host.kills.add(event.name)
-                        elif event.action == "oom":
-                            host.ooms.add(event.name)
-                        elif event.action == "destroy":
-                            host.kills.discard(event.name)
-                            host.ooms.discard(event.name)
-                        if event.action in WATCHED:
-                            host.changed.notify(event.name)
+                with trio.CancelScope() as self._stream:
+                    async with host.engine.events(label) as events:
+                        self._connected(await host.engine.containers(label))
+                        attempt = 0
+                        async for event in events:
+                            self._note(event)
             except PortError as error:
                 # One that refuses to tell is away too: crashes would take other hosts along.
                 host.detail = str(error)
@@ -84,6 +79,18 @@ class HostActor:
                 host.changed.notify_all()
             attempt += 1
             await trio.sleep(min(5.0, self._backoff.delay(attempt, self._rng)))
+
+    def _note(self, event: EngineEvent) -> None:
+        host = self._host
+        if event.action == "kill":
+            host.kills.add(event.name)
+        elif event.action == "oom":
+            host.ooms.add(event.name)
+        elif event.action == "destroy":
+            host.kills.discard(event.name)
+            host.ooms.discard(event.name)
+        if event.action in WATCHED:
+            host.changed.notify(event.name)
 
     def _connected(self, listed: Sequence[ContainerState]) -> None:
         host = self._host
@@ -112,6 +119,15 @@ class HostActor:
                         host=self._host.name,
                         error=str(error),
                     )
+                    if isinstance(error, EngineUnavailable):
+                        await self._see_whether_it_hangs()
                     with trio.move_on_after(1.0):
                         await self._sweep_wanted.wait()
                     self._sweep_wanted.set()
+
+    async def _see_whether_it_hangs(self) -> None:
+        try:
+            await self._host.engine.info()
+        except PortError as error:
+            self._host.detail = str(error)
+            self._stream.cancel()

@@ -151,3 +151,38 @@ async def test_an_engine_that_will_not_list_takes_no_other_host_along(
         assert set(restarts.values()) == {0}
         assert "layer does not exist" in (life.world.hosts["h1"].trouble or "")
         assert life.world.hosts["h2"].trouble is None
+
+
+async def test_an_engine_that_hangs_with_its_stream_open_is_lost(
+    autojump_clock: MockClock,
+) -> None:
+    class Hanging(SimEngine):
+        hangs = False
+
+        async def begin(self, method: str) -> None:
+            await self.pass_time()
+            await super().begin(method)
+
+        async def pass_time(self, seconds: float = 0.0) -> None:
+            if self.hangs:
+                await trio.sleep(10)
+                raise EngineUnavailable("no answer in time")
+            await super().pass_time(seconds)
+
+    cluster = Cluster(hosts=2)
+    cluster.engines["h1"] = engine = Hanging("h1")
+    async with cluster.life() as life:
+        await trio.sleep(5)
+        host = life.world.hosts["h1"]
+        assert host.reachable
+        engine.hangs = True
+        ids = [(await life.hub.delegate(spec(n))).job.id for n in range(4)]
+        jobs = await cluster.finished(life, *ids, within=300)
+        assert [job.conclusion for job in jobs] == [Conclusion.SUCCESS] * 4
+        assert {job.host for job in jobs} == {"h2"}
+        assert {job.attempt for job in jobs} == {1, 2}
+        assert host.lost
+        engine.hangs = False
+        await trio.sleep(120)
+        assert host.reachable
+    assert cluster.leftovers() == {}
