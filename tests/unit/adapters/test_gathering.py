@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from runnerhub.adapters.postgres import gathering
 from runnerhub.adapters.postgres.gathering import Gathering
 from runnerhub.ports.errors import LedgerUnavailable
 from runnerhub.runtime import Bridge, run_guest
@@ -190,5 +191,28 @@ def test_closing_it_at_the_moment_of_the_first_question_loses_nobody() -> None:
                 nursery.start_soon(ask)
                 nursery.start_soon(store.found.close)
         assert await store.found.ask("b") == "B"
+
+    case(body)
+
+
+def test_in_an_outage_nobody_waits_for_batch_after_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(store: Store) -> None:
+        store.broken = True
+        async with trio.open_nursery() as nursery:
+
+            async def ask(what: str) -> None:
+                with pytest.raises(LedgerUnavailable, match="away"):
+                    await store.apart.ask(what)
+
+            nursery.start_soon(ask, "a1")
+            await store.until_asked(1)
+            for n in range(2, 20):
+                nursery.start_soon(ask, f"a{n}")
+            await trio.testing.wait_all_tasks_blocked()
+            monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 0.0)
+            store.let.set()
+        assert store.asked == [["a1"]]
+        store.broken = False
+        assert await store.apart.ask("a") == "A"
 
     case(body)
