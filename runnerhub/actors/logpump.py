@@ -101,6 +101,11 @@ class LogPump:
                     entry = await entries.receive()
                 except trio.EndOfChannel:
                     ended = True
+                except (EngineRefused, EngineUnavailable):
+                    if batch:
+                        # Who asks again may find that there is no such container any more.
+                        await self._store(batch)
+                    raise
             if entry is not None and resume.is_new(entry):
                 if not batch:
                     soon = trio.current_time() + FIRST_SECONDS
