@@ -45,6 +45,7 @@ class Claimed:
     Attributes:
         seq: its place in the order of arrival.
         attempt: how often it was begun, this one included.
+        received_at: or when somebody had it tried again, if that was later.
     """
 
     seq: int
@@ -123,6 +124,11 @@ class DeliveryPage:
         """Return a page of what was found; one more than the limit tells that there are more."""
         items = found[:limit]
         return cls(items, str(items[-1].seq) if items and len(found) > limit else None)
+
+
+def waits_since(received_at: datetime, requeued_at: datetime | None) -> datetime:
+    """Return since when a delivery waits: what was dead for days has not waited for days."""
+    return max(received_at, requeued_at or received_at)
 
 
 def before(cursor: str | None) -> int:

@@ -18,6 +18,7 @@ from runnerhub.ports.deliveries import (
     Failure,
     KeptDelivery,
     before,
+    waits_since,
 )
 from runnerhub.ports.errors import LedgerUnavailable
 from runnerhub.ports.github_jobs import QUEUE_MAX
@@ -36,6 +37,10 @@ class _Row:
     ended_at: datetime | None = None
     requeued_at: datetime | None = None
     requeued_by: str | None = None
+
+    @property
+    def since(self) -> datetime:
+        return waits_since(self.received_at, self.requeued_at)
 
     def kept(self) -> KeptDelivery:
         told = self.delivery
@@ -116,7 +121,7 @@ class MemoryDeliveries(_Base):
                 row.state, row.ended_at = "dead", now
                 row.error = row.error or "begun too often"
                 continue
-            taken.append(Claimed(row.seq, row.attempts, row.received_at, row.delivery))
+            taken.append(Claimed(row.seq, row.attempts, row.since, row.delivery))
         return taken
 
     async def settle(self, done: Sequence[int], failed: Sequence[Failure] = ()) -> None:
@@ -151,7 +156,7 @@ class MemoryDeliveries(_Base):
         now = await self._enter()
         waiting = [row for row in self._rows.values() if row.state == "new"]
         dead = sum(row.state == "dead" for row in self._rows.values())
-        oldest = max(((now - row.received_at).total_seconds() for row in waiting), default=0.0)
+        oldest = max(((now - row.since).total_seconds() for row in waiting), default=0.0)
         return Backlog(len(waiting), dead, oldest)
 
     async def page(

@@ -1,5 +1,6 @@
 """The ports `Deliveries` and `GitHubJobs`: one suite, in memory and in PostgreSQL."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -144,7 +145,12 @@ async def the_dead_are_listed_and_tried_again_when_somebody_wants_it(store: Stor
     # Only what is dead is tried again.
     assert await store.requeue(taken[0].seq, "ann") is None
     assert await store.requeue(10**9, "ann") is None
+    await store.settle([], [Failure(taken[4].seq, "", None)])
+    await trio.sleep(0.3)
+    began = time.monotonic()
     again = await store.requeue(dead.seq, "ann")
+    oldest = (await store.backlog()).oldest_seconds
+    assert oldest < time.monotonic() - began + 0.1  # it was dead, and did not wait
     assert again is not None
     assert (again.seq, again.state, again.attempts) == (dead.seq, DeliveryState.NEW, 0)
     assert (again.requeued_by, again.ended_at, again.received_at) == (
@@ -153,6 +159,7 @@ async def the_dead_are_listed_and_tried_again_when_somebody_wants_it(store: Stor
     assert again.requeued_at is not None
     assert await store.requeue(dead.seq, "bob") is None
     (claimed,) = await store.claim("n2", 9, 30)
+    assert claimed.received_at == again.requeued_at > dead.received_at
     assert (claimed.delivery.guid, claimed.attempt) == ("g1", 1)
     assert claimed.delivery.asks == delivery("g1").asks
     await store.settle([claimed.seq])

@@ -72,7 +72,8 @@ WHERE d.seq = given.seq AND d.state = 'new'
 
 _BACKLOG = """
 SELECT count(*) AS waiting,
-    coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0)::float8 AS oldest,
+    coalesce(extract(epoch FROM
+        clock_timestamp() - min(greatest(received_at, requeued_at))), 0)::float8 AS oldest,
     (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead
 FROM webhook_deliveries WHERE state = 'new'
 """

@@ -10,7 +10,13 @@ from runnerhub.adapters.postgres.rows import Row, dump
 from runnerhub.model.github_sync import Thing
 from runnerhub.model.webhook import Action
 from runnerhub.model.webhook_job import WorkflowJob, moment
-from runnerhub.ports.deliveries import Claimed, Delivery, DeliveryState, KeptDelivery
+from runnerhub.ports.deliveries import (
+    Claimed,
+    Delivery,
+    DeliveryState,
+    KeptDelivery,
+    waits_since,
+)
 
 JOB_COLUMNS = tuple(field.name for field in fields(WorkflowJob))
 _MOMENTS = ("created_at", "started_at", "completed_at")
@@ -38,7 +44,8 @@ def claimed(row: Row) -> Claimed:
     """Make a claimed delivery of a row of `webhook_deliveries`."""
     asks = asks_from_json(row["asks"])
     delivery = Delivery(row["guid"], row["digest"], row["event"], row["action"], asks)
-    return Claimed(row["seq"], row["attempts"], row["received_at"], delivery)
+    since = waits_since(row["received_at"], row["requeued_at"])
+    return Claimed(row["seq"], row["attempts"], since, delivery)
 
 
 def kept(row: Row) -> KeptDelivery:
