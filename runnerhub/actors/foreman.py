@@ -136,6 +136,7 @@ class Foreman:
 
     async def _round(self) -> None:
         owned = [h for h in self._world.hosts.values() if h.trusted]
+        tokens = {host.name: host.lease.token for host in owned if host.lease is not None}
         # What was confirmed before the ledger is read, and is not in it then, is over.
         confirmed = {host.name: host.held - host.leasing for host in owned}
         try:
@@ -148,6 +149,10 @@ class Foreman:
             log.warning("recovery waits", action="recovery_outage", error=str(error))
             return
         await self._start_missing(missing)
+        for host in owned:
+            if host.counted != tokens[host.name]:
+                host.counted = tokens[host.name]
+                self._world.work.notify()
         self._crashes = {k: v for k, v in self._crashes.items() if k in standing.jobs}
         self._not_before = {k: v for k, v in self._not_before.items() if k in standing.jobs}
 

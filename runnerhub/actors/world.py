@@ -59,6 +59,7 @@ class HostState:
         epoch: counts connections to the event stream; a change means a gap in what was seen.
         guarded: whether the egress guard stands; None where that cannot be seen from here.
         held: sandbox ids of the attempts that occupy a slot.
+        counted: the token of the lease under which all attempts were seen that the ledger has.
         kills: containers to which the engine was told, or chose, to send a signal.
         ooms: containers in which the kernel killed something for memory.
         asked: what those attempts asked for, by sandbox id.
@@ -92,6 +93,7 @@ class HostState:
     reserves: bool = False
     pulling: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    counted: int | None = None
     asked: dict[str, PlacementClass] = field(default_factory=dict)
     leasing: set[str] = field(default_factory=set)
     kills: set[str] = field(default_factory=set)
@@ -120,6 +122,9 @@ class HostState:
             return "waits for its lease to be renewed"
         if not self.reachable:
             return f"is unreachable ({self.detail})"
+        if self.counted != self.lease.token:
+            # What another owner has started here takes slots, of which nothing is known yet.
+            return "is being looked at for jobs that run on it"
         return "is draining" if self.draining else None
 
     def view(self) -> HostView:
