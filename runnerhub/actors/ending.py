@@ -6,6 +6,7 @@ import structlog
 import trio
 
 from runnerhub.actors.attempt import Attempt, Outcome
+from runnerhub.actors.intake import enqueue
 from runnerhub.actors.registration import deregister
 from runnerhub.actors.sandbox import reap
 from runnerhub.model.job import Conclusion, Phase
@@ -103,6 +104,7 @@ async def _give_back(attempt: Attempt, lost: LostAttempt) -> None:
         delay_seconds=world.settings.retry_delay * 2**job.strikes * jitter,
     )
     _release(attempt)
+    await enqueue(world, [attempt.job])  # else it waits for the queue to be reconciled
 
 
 def _release(attempt: Attempt) -> None:

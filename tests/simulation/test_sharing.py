@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import trio
 from trio.testing import MockClock
 
+from runnerhub.model.job import Phase
 from runnerhub.sim.queue import MemoryQueue
 from tests.simulation.cluster import Cluster, spec
 
@@ -57,4 +58,24 @@ async def test_a_dispatcher_that_fails_while_it_gives_back_keeps_no_slot(
         await cluster.finished(life, *ids, within=120)
         assert not queue.fails
         assert not life.world.hosts["h1"].leasing
+    assert cluster.leftovers() == {}
+
+
+async def test_a_lost_attempt_is_followed_by_another_after_its_delay(
+    autojump_clock: MockClock,
+) -> None:
+    cluster = Cluster(slots=1)
+    async with cluster.life() as life:
+        await trio.sleep(5)
+        job_id = (await life.hub.delegate(spec(script="sleep 20"))).job.id
+        while (await cluster.job(job_id)).phase is not Phase.RUNNING:
+            await trio.sleep(0.1)
+        engine = cluster.engines["h1"]
+        for name in list(engine.world.containers):
+            await engine.remove_container(name)
+        began = trio.current_time()
+        while (job := await cluster.job(job_id)).attempt == 1 or job.phase is not Phase.RUNNING:
+            await trio.sleep(0.1)
+        assert trio.current_time() - began < 4
+        await cluster.finished(life, job_id)
     assert cluster.leftovers() == {}
