@@ -14,7 +14,7 @@ from runnerhub.adapters.docker.answers import inspected_container
 from runnerhub.adapters.docker.followed import Followed
 from runnerhub.adapters.docker.frames import BrokenFrame, Demultiplexer, unix_seconds
 from runnerhub.adapters.docker.http import ANSWER_SECONDS, Http, StreamedAnswer
-from runnerhub.adapters.docker.refusal import MISSING, Refused
+from runnerhub.adapters.docker.refusal import MISSING, SERVER_ERRORS_FROM, Refused
 from runnerhub.model.logs import LogCursor, LogEntry, Resume
 from runnerhub.ports.errors import EngineUnavailable
 
@@ -113,8 +113,13 @@ class LogStream(trio.abc.ReceiveChannel[LogEntry]):
             self._let_go()
             # Removed once it was followed to its end: nobody can read more of it.
             is_gone = refused.status == MISSING or refused.says("for removal")
-            if not (self._is_last and self._was_followed and is_gone):
-                raise refused.as_error() from None
+            if is_gone and self._is_last and self._was_followed:
+                return
+            if refused.status >= SERVER_ERRORS_FROM and not is_gone:
+                # Too many open files, say: it may be read later, and was not read whole.
+                words = f"The log of {self._name} cannot be read now: {refused.message}"
+                raise EngineUnavailable(words) from None
+            raise refused.as_error() from None
         except BrokenFrame as error:
             self._is_over = True
             raise self._http.lost(error) from error

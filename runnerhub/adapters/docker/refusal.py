@@ -4,7 +4,7 @@ from runnerhub.ports.errors import EngineRefused, EngineUnavailable
 
 MISSING, CONFLICT = 404, 409
 ERRORS_FROM = 400
-_SERVER = 500
+SERVER_ERRORS_FROM = 500
 
 # A proxy before an engine that is away.
 _GATEWAY = (502, 503, 504)
@@ -39,7 +39,7 @@ def is_away(status: int, message: str) -> bool:
     """Tell whether an error says that the engine is away, not that it will not."""
     if status in _GATEWAY:
         return True
-    return status >= _SERVER and any(word in message.lower() for word in _NOT_THERE)
+    return status >= SERVER_ERRORS_FROM and any(word in message.lower() for word in _NOT_THERE)
 
 
 def unavailable(url: str, why: str) -> EngineUnavailable:

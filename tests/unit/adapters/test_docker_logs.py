@@ -180,3 +180,17 @@ async def test_a_frame_that_is_cut_is_no_end(tmp_path: Path) -> None:
             with pytest.raises(EngineUnavailable):
                 await whole(log)
             await log.aclose()
+
+
+@pytest.mark.parametrize("target", ["logs", "json"])
+async def test_a_log_that_cannot_be_read_now_has_not_ended(tmp_path: Path, target: str) -> None:
+    class Short(Logged):
+        async def __call__(self, asked: str, stream: trio.SocketStream) -> None:
+            if f"/{target}" in asked:
+                await stream.send_all(answered({"message": "too many open files"}, 500))
+            else:
+                await super().__call__(asked, stream)
+
+    async with followed_log(tmp_path, Short()) as (_, log):
+        with pytest.raises(EngineUnavailable, match="too many open files"):
+            await whole(log)
