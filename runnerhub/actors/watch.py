@@ -15,9 +15,10 @@ from runnerhub.model.outcome import (
     with_log,
 )
 from runnerhub.ports.engine import ContainerState
-from runnerhub.ports.errors import EngineUnavailable
+from runnerhub.ports.errors import EngineRefused, EngineUnavailable
 
 LOG_END_SECONDS = 120.0
+REFUSALS = 10
 ENGINE_STOP_SECONDS = 5.0
 MEMORY_LOOKS, MEMORY_LOOK_SECONDS = 3, 0.15
 
@@ -76,8 +77,11 @@ async def _until_it_ends(attempt: Attempt) -> Outcome:
         try:
             async with host.questions:
                 state = await host.engine.inspect_container(name)
-        except EngineUnavailable:
+        except (EngineUnavailable, EngineRefused) as error:
             failures += 1
+            # An engine out of files, say, refuses even to tell. It says nothing of the job.
+            if isinstance(error, EngineRefused) and failures > REFUSALS:
+                raise
             await wait_before_asking_again(anything, failures)
             continue
         if state is None:

@@ -186,3 +186,26 @@ async def test_an_engine_that_hangs_with_its_stream_open_is_lost(
         await trio.sleep(120)
         assert host.reachable
     assert cluster.leftovers() == {}
+
+
+async def test_a_job_outlives_an_engine_that_refuses_to_tell_for_a_while(
+    autojump_clock: MockClock,
+) -> None:
+    class Short(SimEngine):
+        is_short = False
+
+        async def begin(self, method: str) -> None:
+            if self.is_short and method == "inspect_container":
+                raise EngineRefused("too many open files")
+            await super().begin(method)
+
+    cluster = Cluster()
+    cluster.engines["h1"] = engine = Short("h1")
+    async with cluster.life() as life:
+        job_id = (await life.hub.delegate(spec(script="sleep 5"))).job.id
+        await trio.sleep(2)
+        engine.is_short = True
+        await trio.sleep(20)
+        engine.is_short = False
+        (job,) = await cluster.finished(life, job_id)
+    assert (job.conclusion, job.attempt) == (Conclusion.SUCCESS, 1)
