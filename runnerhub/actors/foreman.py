@@ -152,6 +152,7 @@ class Foreman:
         for host in owned:
             if host.counted != tokens[host.name]:
                 host.counted = tokens[host.name]
+                host.changed.notify()
                 self._world.work.notify()
         self._crashes = {k: v for k, v in self._crashes.items() if k in standing.jobs}
         self._not_before = {k: v for k, v in self._not_before.items() if k in standing.jobs}
