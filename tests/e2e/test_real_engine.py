@@ -201,7 +201,8 @@ def test_ctrl_c_at_a_terminal_reaps(docker_engine: Dockerd, new_node: NewNode) -
 @TWO_KINDS
 def test_live_restore_is_not_noticed(docker_engine: Dockerd, new_node: NewNode) -> None:
     node = new_node(docker_engine)
-    job = node.submit(1, "for i in $(seq 1 60); do echo $i; sleep 0.1; done")
+    # Longer than a restart takes: what ends while its engine is away is not logged by the engine.
+    job = node.submit(1, "for i in $(seq 1 60); do echo $i; sleep 0.2; done")
     node.wait(job, phase="running")
     docker_engine.kill9()
     docker_engine.start()
