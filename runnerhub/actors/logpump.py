@@ -22,7 +22,7 @@ CHUNK_BYTES = 64 * 1024
 NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
 CHUNK_SECONDS = 0.2
 # What is written after a silence goes soon: somebody may be watching.
-FIRST_SECONDS = 0.01
+FIRST_SECONDS = 0.002
 
 
 class LogPump:
