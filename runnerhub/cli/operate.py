@@ -66,17 +66,20 @@ def host_guard(
     *,
     check: Annotated[bool, typer.Option("--check", help="Only tell whether it stands.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Only print the commands.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take it away.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take it away (--print: show how).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Keep services of this host off the bridges of sandboxes, by a firewall rule."""
     from runnerhub.adapters.docker import guard
 
-    if check + show + remove > 1:
-        fail("give one of --check, --print and --remove", 2)
+    if check and (show or remove):
+        fail("give --check alone, or --print and --remove", 2)
     with plainly():
         if show:
-            commands = [list(command) for command in guard.install_commands()]
+            asked = guard.remove_commands() if remove else guard.install_commands()
+            commands = [list(command) for command in asked]
             if as_json:
                 show_json({"commands": commands})
             else:

@@ -29,6 +29,7 @@ from runnerhub.ports.errors import (
     ImagePullFailed,
     NameConflict,
 )
+from runnerhub.sim.attached import SimStdin
 from runnerhub.sim.channel import Pulled
 from runnerhub.sim.container import SimContainer
 from runnerhub.sim.core import Core
@@ -37,23 +38,7 @@ from runnerhub.sim.network import SimNetwork, check_network
 from runnerhub.sim.refusals import BadParameter, NotFound, WrongState
 from runnerhub.sim.script import Timeline, UnknownProgram, timeline
 from runnerhub.sim.stdin import Reader, begin
-from runnerhub.sim.world import World, has_label
-
-
-class SimStdin:
-    """`ports.engine.Stdin` of a simulated container."""
-
-    def __init__(self, world: World, container: SimContainer) -> None:
-        self._world = world
-        self._generation = world.generation
-        self._container = container
-
-    async def send(self, data: bytes) -> None:
-        """Write all of it."""
-        await trio.lowlevel.checkpoint()
-        self._world.check(self._generation)
-        self._world.feed(self._container, data)
-
+from runnerhub.sim.world import has_label
 
 HOLDER = HolderImage("runnerhub/holder:1", ("/pause",))
 

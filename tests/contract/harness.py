@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from runnerhub.adapters.postgres import PostgresLedger
 from runnerhub.adapters.redis import RedisQueue
+from runnerhub.adapters.redis.connection import RedisConnection
 from runnerhub.ports.ledger import Ledger
 from runnerhub.ports.queue import JobQueue
 from runnerhub.runtime import Bridge, run_guest
@@ -84,5 +85,19 @@ def run_real_queue(case: Callable[[RedisQueue], Awaitable[None]], url: str) -> N
                 await case(queue)
         finally:
             await queue.close()
+
+    run_guest(main)
+
+
+def run_on_redis(case: Callable[[RedisConnection], Awaitable[None]], url: str) -> None:
+    """Run a case on a connection to a real Redis, within a minute."""
+
+    async def main(bridge: Bridge) -> None:
+        connection = RedisConnection(bridge, url)
+        try:
+            with trio.fail_after(60):
+                await case(connection)
+        finally:
+            await connection.close()
 
     run_guest(main)

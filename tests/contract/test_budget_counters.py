@@ -9,15 +9,13 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.adapters.redis.budget import RedisCounters
-from runnerhub.adapters.redis.connection import RedisConnection
 from runnerhub.model.budget import Bucket, Curve
 from runnerhub.model.permit import Answer, Demand, Reported, Settlement, Standing
 from runnerhub.model.secondary import Rate
 from runnerhub.ports.budget import BudgetCounters
 from runnerhub.ports.errors import QueueUnavailable
-from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.counters import MemoryCounters
-from tests.contract.harness import Cases
+from tests.contract.harness import Cases, run_on_redis
 from tests.parts.redis import RedisServer
 
 Case = Callable[[BudgetCounters], Awaitable[None]]
@@ -263,15 +261,7 @@ def test_simulated(case: Case) -> None:
 
 
 def run_redis(case: Callable[[RedisCounters], Awaitable[None]], url: str) -> None:
-    async def main(bridge: Bridge) -> None:
-        connection = RedisConnection(bridge, url)
-        try:
-            with trio.fail_after(60):
-                await case(RedisCounters(connection, "rh:test:github"))
-        finally:
-            await connection.close()
-
-    run_guest(main)
+    run_on_redis(lambda connection: case(RedisCounters(connection, "rh:test:github")), url)
 
 
 @pytest.mark.real

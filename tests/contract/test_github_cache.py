@@ -7,13 +7,12 @@ import trio
 from trio.testing import MockClock
 
 from runnerhub.adapters.postgres.github_cache import PostgresTier
-from runnerhub.adapters.redis.connection import RedisConnection
 from runnerhub.adapters.redis.github_cache import MOST_BYTES, RedisTier
 from runnerhub.ports.errors import Unavailable
 from runnerhub.ports.github_cache import CacheEntry, CacheTier
 from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.github_cache import MemoryTier
-from tests.contract.harness import Cases
+from tests.contract.harness import Cases, run_on_redis
 from tests.parts.postgres import PostgresServer
 from tests.parts.redis import RedisServer
 
@@ -64,15 +63,7 @@ def test_simulated(case: Case) -> None:
 
 
 def run_redis(case: Case, url: str) -> None:
-    async def main(bridge: Bridge) -> None:
-        connection = RedisConnection(bridge, url)
-        try:
-            with trio.fail_after(60):
-                await case(RedisTier(connection, "rh:test:cache"))
-        finally:
-            await connection.close()
-
-    run_guest(main)
+    run_on_redis(lambda connection: case(RedisTier(connection, "rh:test:cache")), url)
 
 
 def run_postgres(case: Callable[[PostgresTier], Awaitable[None]], url: str) -> None:

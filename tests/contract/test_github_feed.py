@@ -15,7 +15,7 @@ from runnerhub.ports.github_cache import CacheFeed, CacheNews
 from runnerhub.runtime import Bridge, run_guest
 from runnerhub.sim.counters import MemoryCounters
 from runnerhub.sim.github_cache import MemoryFeed
-from tests.contract.harness import Cases
+from tests.contract.harness import Cases, run_on_redis
 from tests.parts.redis import RedisServer
 from tests.simulation.github.fake import FakeGitHub
 from tests.simulation.github.nodes import Node, running
@@ -58,15 +58,7 @@ def test_simulated(case: Case) -> None:
 
 
 def run_redis(case: Callable[[RedisFeed], Awaitable[None]], url: str) -> None:
-    async def main(bridge: Bridge) -> None:
-        connection = RedisConnection(bridge, url)
-        try:
-            with trio.fail_after(60):
-                await case(RedisFeed(connection, CHANNEL))
-        finally:
-            await connection.close()
-
-    run_guest(main)
+    run_on_redis(lambda connection: case(RedisFeed(connection, CHANNEL)), url)
 
 
 @pytest.mark.real

@@ -18,8 +18,11 @@ ON CONFLICT (key) DO UPDATE SET etag = excluded.etag, body = excluded.body,
 """
 
 _STALE = """
-WITH found AS (
-    UPDATE github_cache SET fresh_until = 0 WHERE tags && $1::text[] RETURNING 1
+WITH tagged AS (  -- in order, so that two nodes that do this at once wait in line
+    SELECT key FROM github_cache WHERE tags && $1::text[] ORDER BY key FOR UPDATE
+), found AS (
+    UPDATE github_cache SET fresh_until = 0 FROM tagged WHERE github_cache.key = tagged.key
+    RETURNING 1
 )
 SELECT count(*) AS n FROM found
 """

@@ -107,6 +107,10 @@ def test_the_guard_can_be_read_before_it_is_installed() -> None:
     done = run("host-guard", "--print")
     assert "rh-+" in done.output
     assert all(line.startswith("iptables ") for line in done.output.splitlines())
+    undone = run("host-guard", "--print", "--remove")
+    assert all(
+        " -D " in line or "-F" in line or "-X" in line for line in undone.output.splitlines()
+    )
 
 
 def test_a_problem_names_each_field_once(api: Serve) -> None:

@@ -26,7 +26,7 @@ from tests.unit.cli.conftest import Serve
         ("submit --image x --timeout inf", "Invalid value for '--timeout'"),
         ("token --role viewer --days inf", "Invalid value for '--days'"),
         ("token --role boss", "'boss' is no role; there are viewer, proxy, operator, admin"),
-        ("host-guard --check --remove", "give one of --check, --print and --remove"),
+        ("host-guard --check --remove", "give --check alone, or --print and --remove"),
         ("serve --bind nowhere", "bind: must be HOST:PORT, such as 127.0.0.1:8080"),
         ("serve --config /none", "there is no configuration file /none"),
         ("reap", "name the hosts with --docker-host NAME=URL"),

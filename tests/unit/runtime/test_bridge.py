@@ -12,6 +12,7 @@ import trio
 import trio.lowlevel
 
 from runnerhub.runtime import Bridge, BridgeClosed, CallCancelled, run_guest
+from tests.parts.needs import need_uvloop
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ Guest = Callable[[Callable[[Bridge], Awaitable[T]]], T]
 @pytest.fixture(params=["asyncio", "uvloop"])
 def guest(request: pytest.FixtureRequest) -> Guest[Any]:
     if request.param == "uvloop":
-        pytest.importorskip("uvloop")
+        need_uvloop()
     return partial(run_guest, use_uvloop=request.param == "uvloop", grace_seconds=0.5)
 
 

@@ -12,6 +12,7 @@ import trio
 import trio.lowlevel
 
 from runnerhub.runtime import Bridge, run_guest
+from tests.parts.needs import need_uvloop
 
 from .test_bridge import Guest, guest
 
@@ -118,7 +119,7 @@ PROGRAM = """
 @pytest.fixture(params=["plain", "asyncio", "uvloop"])
 def host(request: pytest.FixtureRequest) -> str:
     if request.param == "uvloop":
-        pytest.importorskip("uvloop")
+        need_uvloop()
     return str(request.param)
 
 

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from runnerhub.runtime import Bridge, run_guest, ticks
+from tests.parts.needs import need_uvloop
 
 # What the two ways have to do alike; each on both loops.
 pytestmark = pytest.mark.usefixtures("way")
@@ -39,7 +40,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 def use_uvloop(request: pytest.FixtureRequest) -> bool:
     """Which loop is the host."""
     if request.param:
-        pytest.importorskip("uvloop")
+        need_uvloop()
     return bool(request.param)
 
 
